@@ -32,7 +32,8 @@ class Mail:
         """Mail the report, or raise ReportUndelivered with the answer of the server or the program."""
         if self.quiet and report.verdict in (Verdict.NOTHING, Verdict.DONE):
             return
-        groups = (*self.groups, "experts") if report.verdict is Verdict.FAILED else self.groups
+        for_experts = report.verdict is Verdict.FAILED and not report.was_stopped
+        groups = (*self.groups, "experts") if for_experts else self.groups
         people = tuple(dict.fromkeys(person for group in groups for person in report.recipients.get(group, ())))
         self.post.send(letter(report), people, report.sandbox)
         if not people:

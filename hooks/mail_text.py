@@ -24,6 +24,7 @@ SENTENCES = {
     Verdict.ATTENTION: "Attention needed: please read what to do, and do it.",
     Verdict.FAILED: "Failed: please refer this message to a Linux administrator.",
 }
+STOPPED = "Stopped by Ctrl-C or a signal. Nothing sealed was harmed; where it stopped is below."
 
 
 def subject(report: Report) -> str:
@@ -62,7 +63,6 @@ def _is_long(whole: str, report: Report) -> bool:
 
 def _body(report: Report, *, attached: bool = False, notes: bool = True) -> str:
     zone, done = _zone(report.timezone), [skip for skip in report.skips if skip.done]
-    nothing_left = report.verdict is Verdict.NOTHING and (report.jobs or done)
     started, ended = (f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}" for at in (report.started, report.ended))
     return render(
         "mail.txt.j2",
@@ -70,13 +70,22 @@ def _body(report: Report, *, attached: bool = False, notes: bool = True) -> str:
         done=done,
         minute=lambda at: f"{at.astimezone(zone):%Y-%m-%d %H:%M %Z}",
         skips=merged_skips([skip for skip in report.skips if not skip.done]),
-        sentence="There was nothing to do." if nothing_left else SENTENCES[report.verdict],
+        sentence=_sentence(report),
         started=started,
         ended=ended,
         took=length(report.ended - report.started),
         lines=() if attached else report.log,
         findings=[finding for finding in report.findings if notes or finding.severity != "note"],
         attached=attached,
+    )
+
+
+def _sentence(report: Report) -> str:
+    if report.was_stopped:
+        return STOPPED
+    nothing_left = report.jobs or any(skip.done for skip in report.skips)
+    return (
+        "There was nothing to do." if report.verdict is Verdict.NOTHING and nothing_left else SENTENCES[report.verdict]
     )
 
 

@@ -189,7 +189,8 @@ class _JobRun:
             # What undoes something is done even when the run is stopped.
             cleanup = bool(bad) and not self._only_looks(step)
             if self._stop.is_set() and not cleanup:
-                self._end(step, step_outcome(step, State.INTERRUPTED, f"{self._stop.why} before it began"))
+                outcome = step_outcome(step, State.INTERRUPTED, f"{self._stop.why} before it began")
+                self._end(step, replace(outcome, cause=self._stop.cause))
                 bad.add(step.id)
             elif self._run(step, cleanup) in STOPPED:
                 bad.add(step.id)
@@ -214,7 +215,8 @@ class _JobRun:
         outcome = self._outcome(stepper, step, at)
         if outcome.state == State.INTERRUPTED and self._stop.is_set() and not cleanup:
             seen = f"; {outcome.note}" if isinstance(step.action, WaitFor) and outcome.note else ""
-            outcome = replace(outcome, note=f"{self._stop.why} while it ran{seen}")
+            note = f"{self._stop.why} while it ran{seen}"
+            outcome = replace(outcome, note=note, cause=self._stop.cause or outcome.cause)
         self._end(step, outcome)
         return outcome.state
 
@@ -274,6 +276,10 @@ class _JobStop:
     def why(self) -> str:
         lost = "the lock was lost (its holder or the connection is gone)"
         return "stopped" if self._person.is_set() else lost
+
+    @property
+    def cause(self) -> str:
+        return cause.STOPPED if self._person.is_set() else ""
 
 
 @contextmanager

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+# Somebody stopped the run with Ctrl-C or a signal, whichever run it is.
+STOPPED = "run/stopped"
+
 
 class Fault(StrEnum):
     """What is wrong with a host or a store, where several jobs may suffer from it."""

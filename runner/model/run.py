@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from runner.model import cause
 from runner.model.plan import Finding, Plan, PlannedJob, Skip
 from runner.model.role import Role
 
@@ -202,6 +203,12 @@ class Report:
     log: tuple[str, ...] = ()
     recipients: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     late: bool = False
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it failed of nothing but that somebody stopped it."""
+        failed = [job for job in self.jobs if job.verdict is Verdict.FAILED]
+        return bool(failed) and all(job.cause == cause.STOPPED for job in failed)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

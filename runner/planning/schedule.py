@@ -101,12 +101,18 @@ def for_somebody(due: DueJobs, skips: Sequence[Skip]) -> DueJobs:
 
 
 def left_out(due: DueJobs, plan: Plan) -> tuple[Finding, ...]:
-    """A finding for each job that was asked for by name and is not in `plan`, where nothing else tells of it."""
+    """A finding for each job that was asked for by name and is not in `plan`, where nothing else tells of it.
+
+    Of one that another run is at that is told already.
+    """
     known = {finding.source for finding in plan.findings if finding.severity != "note"}
+    known |= {skip.job for skip in plan.skips if skip.needless or is_busy(skip.cause)}
     return tuple(
         Finding(severity="attention", source=skip.job, text=f"it was left out: {skip.reason}", cause=skip.cause)
         for skip in plan.skips
-        if skip.job in due.named and skip.done is None and not skip.needless and skip.job not in known
+        if skip.job in due.named
+        and skip.done is None
+        and not (skip.needless or is_busy(skip.cause) or skip.job in known)
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from runner.model import cause
 from runner.model.plan import PlannedJob
 from runner.model.run import STOPPED, Around, JobReport, Outcome, State, Verdict
 from runner.model.text import count, one_line
@@ -52,6 +53,9 @@ def stopped(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
         case State.INTERRUPTED:
             kept = " What was sent is kept, and the next run takes it up." if job.writes else ""
             text = f"interrupted at {outcome.label}: {outcome.note}.{kept}"
+            if outcome.cause == cause.STOPPED:
+                # What its programs printed is how they ended when they were told to.
+                details, text = (), f"stopped by Ctrl-C or a signal, at {outcome.label}.{kept}"
         case _:
             text = f"{outcome.label} failed: {outcome.note}"
     return JobReport(job=job.name, verdict=verdict, headline=text, details=details)

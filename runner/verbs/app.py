@@ -130,7 +130,7 @@ class App:
             chosen = wanted
             plan = planner.draft(self.site, chosen.jobs, facts, self._kinds, past)
         schedule.require_not_missed(self.site, chosen, plan)
-        plan = replace(plan, findings=(*plan.findings, *due.busy(chosen.skips, plan)))
+        plan = replace(plan, findings=(*plan.findings, *due.busy(chosen, plan)))
         more = (*schedule.left_out(chosen, plan), *due.cut_off(self, plan), *same.notes(self.site, facts))
         plan = replace(plan, findings=(*plan.findings, *more))
         if since := self.journal.asides.since():

@@ -83,15 +83,19 @@ def _free(desk: DueDesk, due: DueJobs) -> DueJobs:
     return schedule.for_somebody(free, skips)
 
 
-def busy(skips: Sequence[Skip], plan: Plan) -> tuple[Finding, ...]:
-    """What a person should know of the jobs that others are at, where the plan does not say it."""
+def busy(due: DueJobs, plan: Plan) -> tuple[Finding, ...]:
+    """What who named a job should know of the run that is at it, once for each such run.
+
+    Nobody has to do anything about a job that is due and is being done: that is no more than a reason in the plan.
+    """
     known = {finding.source for finding in plan.findings if finding.severity != "note"}
     do = "wait until it has ended; `runner status` tells how far it is"
-    return tuple(
-        Finding(severity="attention", source=skip.job, text=skip.reason, do=do, cause=skip.cause)
-        for skip in skips
-        if is_busy(skip.cause) and skip.job not in known
-    )
+    runs = {
+        skip.cause: Finding(severity="attention", source=skip.job, text=skip.reason, do=do, cause=skip.cause)
+        for skip in reversed(due.skips)
+        if is_busy(skip.cause) and skip.job in due.named and skip.job not in known
+    }
+    return tuple(runs.values())
 
 
 def _undone(desk: DueDesk, due: DueJobs) -> DueJobs:

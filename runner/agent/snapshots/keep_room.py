@@ -101,12 +101,19 @@ def _watched(argv: Sequence[str], guard: Guard) -> _GuardedEnd:
             _end(pid)
         elif deadline and time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
-        heard = signal.sigtimedwait(HEARD, rooms.pause(left) if left else rooms.OFTEN)
-        if heard and heard.si_signo != signal.SIGCHLD:
-            os.kill(pid, heard.si_signo)
+        number = _heard(rooms.pause(left) if left else rooms.OFTEN)
+        if number and number != signal.SIGCHLD:
+            os.kill(pid, number)
     _part()
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
     return _GuardedEnd(code, bool(deadline))
+
+
+def _heard(patience: float) -> int:
+    """The number of the signal that came within so many seconds; 0 where none did."""
+    heard = signal.sigtimedwait(HEARD, patience)
+    # Stopped beyond its deadline and continued, a wait of Python gives what nobody has filled in (CPython 3.11).
+    return heard.si_signo if heard and heard.si_signo in HEARD else 0
 
 
 def _prctl() -> Callable[[int, int], int]:

@@ -11,13 +11,15 @@ from runner.agent.retention.contract import Links
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import prune, retention, steps
 from runner.jobs.retention.doubts import shrunk
-from runner.jobs.retention.room import brought
+from runner.jobs.retention.room import brought, is_full
 from runner.jobs.retention.runway import growth, runway
 from runner.jobs.retention.thinning import counting, extras, is_clean
 from runner.jobs.snapshots import fallen, filesystems, foreign, lost, mounted
 from runner.jobs.snapshots import proven as drill
+from runner.jobs.snapshots.findings import LARGER
 from runner.jobs.snapshots.report import check_report
-from runner.model.copies import interrupted
+from runner.model.cause import Fault, of_store
+from runner.model.copies import interrupted, under_way
 from runner.model.facts import Facts, Snapshot, Space, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import snapshot_time
@@ -145,12 +147,22 @@ def _is_first(oldest: Snapshot) -> bool:
 
 
 def _age(look: _StoreLook) -> Sequence[Finding]:
-    if look.newest is None:
-        return (_doubt(f"store {look.store.name} has no snapshot", "run the job that writes it"),)
-    if look.now - look.newest <= look.options.newest_within:
+    name, newest = look.store.name, look.newest
+    if newest is not None and look.now - newest <= look.options.newest_within:
         return ()
-    text = f"the newest snapshot of store {look.store.name} is {length(look.now - look.newest)} old"
-    return (_doubt(text, "see in `runner status` how the job that writes it ended"),)
+    copy = under_way(look.facts)
+    begun = snapshot_time(copy.name) if copy else None
+    has = f"the newest snapshot of store {name} is {length(look.now - newest)} old" if newest else ""
+    # The first copy takes as long as it takes, which its own timeout limits.
+    if copy and (newest is None or (begun and look.now - begun <= look.options.newest_within)):
+        text = f"{has or f'store {name} has no snapshot yet'}; copy {copy.name} is being made"
+        return (Finding(severity="note", text=text, source=""),)
+    if has:
+        return (_doubt(has, "see in `runner status` how the job that writes it ended"),)
+    if look.facts.space and is_full(look.facts.space, look.facts.partials):
+        full = _doubt(f"store {name} has no snapshot, as there is no room for one", LARGER)
+        return (replace(full, cause=of_store(name, Fault.FULL)),)
+    return (_doubt(f"store {name} has no snapshot", "run the job that writes it"),)
 
 
 def _growth(look: _StoreLook) -> Sequence[Finding]:
@@ -241,9 +253,7 @@ def _spare(look: _StoreLook) -> Space | None:
     above = look.clean - policy.min if policy else 0
     if space is None or above <= 0:
         return space
-    measured = [
-        snapshot for snapshot in look.sealed if snapshot.freed_bytes is not None and snapshot.freed_inodes is not None
-    ]
+    measured = [each for each in look.sealed if each.freed_bytes is not None and each.freed_inodes is not None]
     if not measured:
         return None
     last = measured[-1]

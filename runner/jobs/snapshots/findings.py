@@ -21,6 +21,7 @@ from runner.tools import rsync
 LeftInside = Mapping[str, Sequence[tuple[str, str]]]
 OLDEST_RSYNC = (3, 1, 3)
 SAFE_RSYNC = (3, 5, 0)
+LARGER = "take a larger disk for it, remove what else fills that one, or leave something out (`exclude`)"
 
 
 def attention(job: Job, text: str, do: str) -> Finding:
@@ -108,7 +109,8 @@ def _made(site: Site, job: Job, stored: StoreFacts) -> tuple[Finding, ...]:
 
 def does_not_fit(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -> Finding:
     """That the next snapshot is known not to fit: how much it needs, how much there is, of whose disk, what to do."""
-    text = f"the next snapshot does not fit into store {store.name}: {_shortage(store, stored, room)}"
+    what = "no space left for" if room.tried else "the next snapshot does not fit into"
+    text = f"{what} store {store.name}: {_shortage(store, stored, room)}"
     finding = replace(attention(job, text, _larger(stored, room)), cause=of_store(store.name, Fault.FULL))
     if not stored.partials:
         return finding
@@ -140,12 +142,10 @@ def _shortage(store: Store, stored: StoreFacts, room: RoomToMake) -> str:
         why = "there is no snapshot in it that could expire"
     elif store.retention:
         why = room.decision.frozen if room.decision and room.decision.frozen else "nothing in it may expire"
-    needs = f"it needs about {room.need.words()}"
     if room.tried:
-        needs = "the last copy was ended for room, and there is no more now"
-    return f"{needs}, and {room.free.words()} are to be had {disk}; {why}"
+        return f"the last copy was ended for that, and no more is free since then {disk}; {why}"
+    return f"it needs about {room.need.words()}, and {room.free.words()} are to be had {disk}; {why}"
 
 
 def _larger(stored: StoreFacts, room: RoomToMake) -> str:
-    larger = "take a larger disk for it, remove what else fills that one, or leave something out (`exclude`)"
-    return room.decision.do if room.decision and room.decision.do and stored.sealed else larger
+    return room.decision.do if room.decision and room.decision.do and stored.sealed else LARGER

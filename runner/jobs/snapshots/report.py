@@ -33,7 +33,8 @@ def no_room(report: JobReport, outcomes: Sequence[Outcome], head: str, cause: st
     whose = f"its system, which is on the same filesystem ({there.system})" if there.system else "the disk itself"
     sent = f" (about {size(there.sent)})" if there.sent else ""
     text = f"{head}: {free} free, and the last {last} stay free for {whose}; what was sent{sent} is kept"
-    return replace(report, verdict=Verdict.FAILED, headline=text, cause=cause)
+    # What rsync said last is only that it was ended.
+    return replace(report, verdict=Verdict.FAILED, headline=text, details=(), cause=cause)
 
 
 def snapshot_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:

@@ -18,6 +18,7 @@ import pytest
 
 from runner.engine import execute
 from runner.hosts.transport import Local
+from runner.model import cause
 from runner.model.event import Event, StepFinished, StepStarted
 from runner.model.plan import Check, Command, Effect, Ended, Lock, Plan, PlannedJob, PutFile, Step
 from runner.model.role import Role
@@ -245,6 +246,7 @@ def test_a_wish_to_stop_ends_what_runs_and_begins_nothing_more(stage: Stage, tmp
     outcomes = stage.run(python("a/1", source, str(mark)), step("a/2"), step("b/1"), b="a")
     assert states(outcomes) == ["interrupted", "not reached", "interrupted"]
     assert outcomes[0].note == "stopped while it ran" and outcomes[2].note == "stopped before it began"
+    assert [outcome.cause for outcome in outcomes] == [cause.STOPPED, "", cause.STOPPED]
     assert time.monotonic() - begun < 20
 
 

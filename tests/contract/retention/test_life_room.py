@@ -221,3 +221,19 @@ def test_a_group_of_links_that_a_disk_cannot_hold_twice_is_copied_whole_by_the_s
         life.good(place, "run", "backup-papio")
         assert place.copy_of(first).stat().st_nlink == 10_002
         assert "day" in {os.fsdecode(name) for name in shared(sealed.parents[1], place.copy_of(tree))}
+
+
+def test_a_first_copy_that_does_not_fit_is_one_thing_to_do_said_in_plain_words(place: Place) -> None:
+    (tree,) = place.trees
+    life.ballast(tree, 20, day=0, pieces=20)
+    with life.disk(place, 12):
+        life.policy(place, "min = 2, max = 400")
+        ran = place.runner("run")
+        assert ran.code == 1, ran.out + ran.err
+        mail = place.mails()[-1]
+        assert "] failed: backup-papio: no space left for store papio: the\n" in mail
+        todo, _, rest = mail.partition("What to do")[2].partition("What happened")
+        assert "runner snapshots papio --drop-partials" in todo and " 2. " not in todo
+        assert "Not done, and why" not in rest, "it is said twice as it is: what to do, and what happened"
+        check = place.runner("run", "check-papio")
+        assert "store papio has no snapshot, as there is no room for one" in check.out, check.out + check.err

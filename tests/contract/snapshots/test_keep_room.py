@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
+from runner.agent.host import room as rooms
 from runner.agent.host.room import Room, free, last
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, execute
 
@@ -173,6 +174,22 @@ def test_whoever_ends_it_ends_what_it_runs(tmp_path: Path, number: signal.Signal
         process.send_signal(number)
         assert process.wait(20) == -number
     _until(lambda: "" if _alive(pid) else "gone")
+
+
+def test_who_stops_it_and_lets_it_go_on_ends_nothing(tmp_path: Path) -> None:
+    script = f"echo $$ > {tmp_path}/pid; while ! test -e {tmp_path}/over; do sleep 0.02; done; echo whole"
+    argv = (*PROGRAM, "keep-room", str(tmp_path), "--", "sh", "-c", script)
+    with subprocess.Popen(argv, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        _until(lambda: (tmp_path / "pid").read_text() if (tmp_path / "pid").exists() else "")
+        for _ in range(2):
+            process.send_signal(signal.SIGSTOP)
+            # Longer than it ever waits: its deadline is over when it goes on.
+            time.sleep(rooms.SELDOM + 0.1)
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.05)
+        (tmp_path / "over").touch()
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, b"whole\n", b"")
 
 
 def _until(look: object) -> str:

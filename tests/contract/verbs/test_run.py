@@ -95,6 +95,9 @@ def test_two_runs_at_once_the_second_says_which_is_at_it_since_when_and_how_far(
     assert second.code == 75, second.out + second.err
     assert re.search(r"busy: the run that began at 20\d\d-.* is at step send-1 of it", second.out)
     assert "busy" in place.mails()[-1]
+    nobody = place.runner("run")
+    assert (nobody.code, "Nothing done" in nobody.out) == (0, True), nobody.out + nobody.err
+    assert "is at step send-1 of it" in nobody.out and "What to do" not in place.mails()[-1]
     for pid in pids:
         os.kill(pid, signal.SIGCONT)
     assert ended(first).code == 0

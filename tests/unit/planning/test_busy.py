@@ -8,9 +8,11 @@ import pytest
 
 from runner.model import cause
 from runner.model.plan import Finding, Skip
+from runner.model.run import Verdict
 from runner.planning.schedule import DueJobs, for_somebody, left_out, named
 from runner.report import outcome
 from runner.report.report import RunResult, compose
+from runner.verbs.due import busy as taken
 from tests.unit import parts
 
 BUSY = cause.of_store("papio", cause.Fault.BUSY)
@@ -67,6 +69,26 @@ def test_a_job_that_was_named_and_left_out_wants_attention(
 ) -> None:
     plan = parts.plan(skips=(skip,), findings=findings)
     assert [finding.source for finding in left_out(chosen("backup"), plan)] == (["backup"] if heard else [])
+
+
+@pytest.mark.parametrize(
+    ("names", "heard"), [((), []), (("other",), []), (("backup",), ["backup"]), (("dump", "backup"), ["dump"])]
+)
+def test_only_who_named_what_another_run_is_at_hears_of_it_and_once(names: tuple[str, ...], heard: list[str]) -> None:
+    run = cause.of_run("20261123T081500Z-7")
+    skips = tuple(Skip(job=name, reason=f"busy: {name}", cause=run) for name in ("dump", "backup"))
+    due = DueJobs(jobs=(), skips=skips, named=names)
+    plan = parts.plan(skips=skips)
+    findings = taken(due, plan)
+    assert [finding.source for finding in findings] == heard
+    assert left_out(due, plan) == ()
+    told = replace(plan, findings=findings)
+    result = RunResult(run="r", started=parts.NOW, ended=parts.NOW, plans=(told,), skips=skips)
+    report = compose(parts.site(), result)
+    assert (report.verdict, outcome.exit_code(report, None)) == (
+        (Verdict.ATTENTION, 75) if heard else (Verdict.NOTHING, 0)
+    )
+    assert len(report.actions) == len(heard)
 
 
 def test_a_run_that_found_others_at_work_ends_75() -> None:

@@ -79,6 +79,11 @@ def test_new_exceptions_want_attention_and_known_ones_only_a_word(
             (ended("a/send-1", State.INTERRUPTED, note="cut"), ended("a/seal", State.NOT_REACHED)),
             Verdict.FAILED, "interrupted at send-1: cut. What was sent is kept, and the next run takes it up.",
         ),
+        (
+            (ended("a/send-1", State.INTERRUPTED, note="stopped while it ran", log="[Errno 22]", cause="run/stopped"),),
+            Verdict.FAILED,
+            "stopped by Ctrl-C or a signal, at send-1. What was sent is kept, and the next run takes it up.",
+        ),
         ((ended("a/seal", State.FAILED, note="disk full"),), Verdict.FAILED, "seal failed: disk full"),
         (
             (ended("a/seal", result=SEALED), ended("a/reap", State.FAILED, note="ended 1")),

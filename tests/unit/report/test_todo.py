@@ -130,3 +130,13 @@ def test_of_a_job_that_was_planned_again_only_the_last_plan_is_told() -> None:
     told = outcome.current((Pass(plan=first, outcomes=()), Pass(plan=second, outcomes=())), ())
     assert [finding.text for plan in told for finding in plan.findings] == ["else", "new"]
     assert [skip.job for plan in told for skip in plan.skips] == []
+
+
+def test_why_a_job_was_left_out_is_not_said_again_where_it_failed_of_that() -> None:
+    skips = tuple(Skip(job=job, reason="no space left", cause=FULL) for job in ("backup", "drill"))
+    first, second = parts.plan(parts.step("backup/1")), parts.plan(skips=skips)
+    passes = (Pass(plan=first, outcomes=()), Pass(plan=second, outcomes=()))
+    told = outcome.current(passes, (failed("backup", "no space left", FULL),))
+    assert [skip.job for plan in told for skip in plan.skips] == ["drill"]
+    told = outcome.current(passes, (failed("backup", "it went away", AWAY),))
+    assert [skip.job for plan in told for skip in plan.skips] == ["backup", "drill"]

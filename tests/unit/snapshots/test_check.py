@@ -246,6 +246,41 @@ def test_partials_left_behind_are_told_after_two_days(names: list[str], texts: l
     assert attentions(draft(sealed(9), partials=[{"name": name} for name in names])) == texts
 
 
+PLAN = "20261123T080000.000Z"
+UNDER_WAY = {
+    "partials": [{"name": "2026-11-23T080000Z", "plan": PLAN}],
+    "holder": {"plan": PLAN, "who": "backup-papio of papio", "pid": 7, "since": "2026-11-23T08:00:00Z"},
+}
+LONG_UNDER_WAY = {**UNDER_WAY, "partials": [{"name": "2026-11-19T080000Z", "plan": PLAN}]}
+NO_ROOM = {"space": {"free": MIB, "last": GIB}}
+
+
+@pytest.mark.parametrize(
+    ("about", "stored", "store", "severity", "text", "cause"),
+    [
+        ("the first", [], UNDER_WAY, "note", "no snapshot yet; copy 2026-11-23T080000Z is being made", ""),
+        ("a first that takes days", [], LONG_UNDER_WAY, "note", "is being made", ""),
+        ("a late one", sealed(9)[:6], UNDER_WAY, "note", "4 days old; copy 2026-11-23T080000Z is being made", ""),
+        ("one that takes days", sealed(9)[:6], LONG_UNDER_WAY, "attention", "is 4 days old", ""),
+        ("cut off", [], {**UNDER_WAY, "holder": None}, "attention", "has no snapshot", ""),
+        (
+            "full",
+            [],
+            NO_ROOM,
+            "attention",
+            "store papio has no snapshot, as there is no room for one",
+            "store/papio/full",
+        ),
+    ],
+)
+def test_where_a_copy_is_being_made_or_cannot_be_nobody_is_told_to_make_one(
+    about: str, stored: list[dict[str, Any]], store: dict[str, Any], severity: str, text: str, cause: str
+) -> None:
+    (finding,) = draft(stored, None, **store).findings
+    assert (finding.severity, finding.cause) == (severity, cause), about
+    assert finding.text.endswith(text), about
+
+
 def daily(count: int, brings: int, frees: int | None = None) -> list[dict[str, Any]]:
     """Snapshots that each bring `brings` bytes; expiring one frees `frees`."""
     stored = [{**each, "added_bytes": brings, "folders": 0} for each in sealed(count)]

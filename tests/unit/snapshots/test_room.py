@@ -296,6 +296,16 @@ def test_a_full_store_is_skipped_in_words_and_keeps_what_was_sent() -> None:
     assert finding.command == "runner snapshots papio --drop-partials"
 
 
+def test_where_the_last_copy_filled_the_disk_that_is_said_in_plain_words() -> None:
+    made = draft((), 4 * MIB, partials=cut(True, free=4 * MIB))
+    (finding,) = made.findings
+    assert finding.text == (
+        "no space left for store papio: the last copy was ended for that, and no more is free since then on its disk at "
+        "server; there is no snapshot in it that could expire"
+    )
+    assert finding.cause == "store/papio/full" and finding.command == "runner snapshots papio --drop-partials"
+
+
 def test_whose_filesystem_it_is_and_what_stays_free_for_the_system_is_told() -> None:
     space = replace(BIG, free=5 * MIB, last=4 * MIB, system="/var")
     made = draft(sealed(2), 5 * MIB, partials=PARTIAL, space=space)

@@ -1,0 +1,42 @@
+"""The first sentence of a mail: a run that somebody stopped is nothing for a Linux administrator."""
+
+from __future__ import annotations
+
+import pytest
+
+from hooks import mail_text
+from runner.model import cause
+from runner.model.plan import Finding
+from runner.model.run import JobReport, Verdict
+from runner.report.report import RunResult, compose
+from tests.unit import parts
+
+
+def failed(job: str, of: str) -> JobReport:
+    return JobReport(job=job, verdict=Verdict.FAILED, headline="it ended", cause=of)
+
+
+DONE = JobReport(job="c", verdict=Verdict.DONE, headline="sealed")
+
+
+@pytest.mark.parametrize(
+    ("jobs", "findings", "calm"),
+    [
+        ((failed("a", cause.STOPPED),), (), True),
+        ((failed("a", cause.STOPPED), failed("b", cause.STOPPED), DONE), (), True),
+        ((failed("a", cause.STOPPED), failed("b", "")), (), False),
+        ((failed("a", "store/papio/full"),), (), False),
+        ((DONE,), (Finding(severity="refusal", source="runner", text="a bug"),), False),
+    ],
+)
+def test_only_a_run_that_failed_of_nothing_else_says_that_it_was_stopped(
+    jobs: tuple[JobReport, ...], findings: tuple[Finding, ...], calm: bool
+) -> None:
+    plans = (parts.plan(findings=findings),)
+    result = RunResult(run="r", started=parts.NOW, ended=parts.NOW, jobs=jobs, plans=plans)
+    report = compose(parts.site(), result)
+    assert report.verdict is Verdict.FAILED
+    text = mail_text.body(report)
+    assert text.startswith(mail_text.STOPPED if calm else mail_text.SENTENCES[Verdict.FAILED])
+    assert report.was_stopped is calm
+    assert len(report.actions) == (2 if len({job.cause for job in jobs}) > 1 and DONE not in jobs else 1)
