@@ -73,7 +73,7 @@ class Instants:
         rows = self._rows(
             "SELECT plans.run, jobs.verdict FROM instants JOIN plans ON plans.id = instants.plan "
             "LEFT JOIN jobs ON jobs.run = plans.run AND jobs.job = instants.job "
-            "WHERE instants.job = ? AND instant = ? ORDER BY made_at DESC LIMIT 1", job, _text(instant),
+            "WHERE instants.job = ? AND instant = ? ORDER BY plans.rowid DESC LIMIT 1", job, _text(instant),
         )  # fmt: skip
         return str(rows[0][0]) if rows and rows[0][1] is None else ""
 

@@ -2,6 +2,9 @@
 
 Each change is committed before the next thing happens (write-ahead log, synchronous=FULL), so a
 kill -9 loses nothing that was recorded; what had begun and not ended is seen as such afterwards.
+
+What is the last is told by the order in which it was recorded (rowid), not by its time: what ran while the clock
+was ahead hides nothing that came after it.
 """
 
 from __future__ import annotations
@@ -139,9 +142,11 @@ class Journal:
         One that took a host down counts, however it ended: it is not repeated before its time.
         """
         rows = self._rows(
-            "SELECT job, max(started) FROM (SELECT job, started FROM jobs WHERE verdict != ? "  # noqa: S608 (constant)
-            f"UNION ALL SELECT job, started FROM steps WHERE effect = ? AND {instants.BEGUN} "
-            "AND role IN (?, ?) AND subject = '') GROUP BY job",
+            "SELECT job, at FROM (SELECT jobs.job, jobs.started AS at, runs.rowid AS place FROM jobs "  # noqa: S608 (constant)
+            "JOIN runs ON runs.id = jobs.run WHERE jobs.verdict != ? "
+            "UNION ALL SELECT steps.job, steps.started AS at, runs.rowid AS place FROM steps "
+            "JOIN plans ON plans.id = steps.plan JOIN runs ON runs.id = plans.run WHERE effect = ? "
+            f"AND {instants.BEGUN} AND role IN (?, ?) AND subject = '') ORDER BY place, at",
             Verdict.FAILED.value, Effect.INTERRUPT.name, Role.DOWN.value, Role.OFF.value,
         )  # fmt: skip
         return {job: _time(started) for job, started in rows}
@@ -150,7 +155,7 @@ class Journal:
         """What the last runs of a job wrote and took, newest first; only runs that wrote."""
         rows = self._rows(
             "SELECT bytes, files, started, ended FROM jobs WHERE job = ? AND bytes IS NOT NULL "
-            "ORDER BY ended DESC LIMIT ?", job, most,
+            "ORDER BY rowid DESC LIMIT ?", job, most,
         )  # fmt: skip
         return tuple(
             Past(bytes=size, files=files, seconds=max((_time(ended) - _time(started)).total_seconds(), 0.0))
@@ -165,7 +170,7 @@ class Journal:
         """How the job ended last, or None."""
         rows = self._rows(
             "SELECT started, ended, verdict, headline, bytes, files, run FROM jobs WHERE job = ? "
-            "ORDER BY ended DESC LIMIT 1", job,
+            "ORDER BY rowid DESC LIMIT 1", job,
         )  # fmt: skip
         if not rows:
             return None
@@ -178,7 +183,7 @@ class Journal:
     def answer(self, job: str, role: Role) -> Mapping[str, Any]:
         """The answer of the step of that role when it was last done in the job; empty if it never was."""
         rows = self._rows(
-            "SELECT result FROM steps WHERE job = ? AND role = ? AND state = ? ORDER BY ended DESC LIMIT 1",
+            "SELECT result FROM steps WHERE job = ? AND role = ? AND state = ? ORDER BY rowid DESC LIMIT 1",
             job,
             role.value,
             State.DONE.value,
@@ -194,7 +199,7 @@ class Journal:
         )
         rows = self._rows(
             f"SELECT job, role, subject, {took} AS took FROM steps WHERE state = ? AND took IS NOT NULL "  # noqa: S608 (constant)
-            "ORDER BY ended DESC LIMIT 500",
+            "ORDER BY rowid DESC LIMIT 500",
             State.DONE.value,
         )
         durations: dict[Timed, tuple[float, ...]] = {}
@@ -207,14 +212,14 @@ class Journal:
         """The run in which `job` last began to interrupt people after `since`; None where it did not."""
         rows = self._rows(
             "SELECT plans.run FROM steps JOIN plans ON plans.id = steps.plan WHERE steps.job = ? AND effect = ? "
-            "AND started > ? AND (state IS NULL OR state IN (?, ?)) ORDER BY started DESC LIMIT 1",
+            "AND started > ? AND (state IS NULL OR state IN (?, ?)) ORDER BY steps.rowid DESC LIMIT 1",
             job, Effect.INTERRUPT.name, _text(since), State.DONE.value, State.INTERRUPTED.value,
         )  # fmt: skip
         return self.line(rows[0][0]) if rows else None
 
     def passes_of(self, run: str) -> tuple[tuple[Mapping[str, Any], tuple[Outcome, ...]], ...]:
         """The plans of a run, as `plan_started` got them, with the outcomes of their steps as far as they are known."""
-        plans = self._rows("SELECT id, plan FROM plans WHERE run = ? ORDER BY made_at", run)
+        plans = self._rows("SELECT id, plan FROM plans WHERE run = ? ORDER BY rowid", run)
         return tuple((json.loads(values), self._outcomes(plan)) for plan, values in plans)
 
     def _outcomes(self, plan: str) -> tuple[Outcome, ...]:
@@ -233,8 +238,8 @@ class Journal:
         )  # fmt: skip
 
     def runs(self, most: int = 20) -> tuple[RunLine, ...]:
-        """The last runs, newest first."""
-        return self._lines("ORDER BY started DESC LIMIT ?", most)
+        """The runs that began last, the last of all first."""
+        return self._lines("ORDER BY rowid DESC LIMIT ?", most)
 
     def _lines(self, which: str, value: object) -> tuple[RunLine, ...]:
         rows = self._rows(f"SELECT id, started, ended, verdict, pid, boot FROM runs {which}", value)  # noqa: S608 (constant)

@@ -55,7 +55,7 @@ class RunProgress:
         rows = self._rows(
             "SELECT job, verdict FROM jobs WHERE run = ?1 AND job NOT IN (SELECT json_extract(value, '$.name') "
             "FROM plans, json_each(plan, '$.jobs') WHERE run = ?1 AND json_extract(value, '$.kind') = ?2) "
-            "ORDER BY ended, job",
+            "ORDER BY rowid",
             run,
             _PREPARE,
         )
@@ -63,7 +63,7 @@ class RunProgress:
 
     def of(self, run: str) -> tuple[JobNow, ...]:
         """The jobs of a run that is under way, as its last plan has them, without those that prepare a host."""
-        plans = self._rows("SELECT id, plan FROM plans WHERE run = ? ORDER BY made_at DESC LIMIT 1", run)
+        plans = self._rows("SELECT id, plan FROM plans WHERE run = ? ORDER BY rowid DESC LIMIT 1", run)
         ended = self.jobs(run)
         for plan, text in plans:
             values = json.loads(text)
@@ -93,7 +93,7 @@ class RunProgress:
 
     def _usual(self, job: str) -> float | None:
         rows = self._rows(
-            "SELECT started, ended FROM jobs WHERE job = ? AND verdict NOT IN (?, ?) ORDER BY ended DESC LIMIT ?",
+            "SELECT started, ended FROM jobs WHERE job = ? AND verdict NOT IN (?, ?) ORDER BY rowid DESC LIMIT ?",
             job, Verdict.FAILED.value, Verdict.NOTHING.value, _LAST,
         )  # fmt: skip
         took = [(datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds() for begin, end in rows]

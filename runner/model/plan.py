@@ -211,9 +211,9 @@ class PlannedJob:
 
     `writes` names the snapshot that it makes (`store/name`) or is empty; `resumes` counts the
     interrupted ones it takes up. `headline` and `details` are what the kind knew, for the report of a job that
-    only looks; `about` is what it needs to know again then, such as whose packages the host has;
-    `partly`: not all that it asked has answered. `doubt`: what it knows to be wrong contradicts that there is
-    nothing to do. `since` is what the job made last, and
+    only looks; `about` is what it needs to know again then, such as whose packages the host has or how many files its
+    snapshots had; `partly`: not all that it asked has answered. `doubt`: what it knows to be wrong contradicts that
+    there is nothing to do. `since` is what the job made last, and
     that is out of date from then on (UTC), where it fails now; None where there is none.
     `instant` is the scheduled time (UTC) that it is run for, once; None for a run by hand.
     """

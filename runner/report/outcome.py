@@ -51,16 +51,24 @@ def current(done: Sequence[Pass], reports: Sequence[JobReport]) -> tuple[Plan, .
     """The plans of a run with what is still to be said of them when it is over.
 
     What a pass found out about a job is void where a later one planned that again; that a store has no snapshot is,
-    where the run made one. Why a job was left out is not said again where its report has the same cause.
+    where the run made one, and so is what was foreseen of a snapshot that is there now. Why a job was left out is not
+    said again where its report has the same cause.
     """
     failed = {(report.job, report.cause) for report in reports if report.cause}
+    there = {report.job for report in reports if report.made}
     made = {cause.of_store(report.made.partition("/")[0], cause.Fault.EMPTY) for report in reports if report.made}
     plans = []
     for number, item in enumerate(done):
         later = [other.plan for other in done[number + 1 :]]
         again = {job.name for plan in later for job in plan.jobs} | {skip.job for plan in later for skip in plan.skips}
         plan = item.plan
-        findings = (each for each in plan.findings if each.source not in again and each.cause not in made)
+        findings = (
+            each
+            for each in plan.findings
+            if each.source not in again
+            and each.cause not in made
+            and not (each.phase == Phase.FORECAST and each.source in there)
+        )
         skips = (
             _not_empty(skip) if skip.cause in made else skip
             for skip in plan.skips

@@ -11,11 +11,10 @@ UNTRIED = 3
 
 
 class DrillRoom(NamedTuple):
-    """Options of `drill-room`: `need` are bytes; `run` is the folder of the host's locks, "" for the usual one."""
+    """Options of `drill-room`; `run` is the folder of the host's locks, "" for the usual one."""
 
     folder: PathWord
     plan: Word
-    need: Count = 0
     measure: bool = False
     remove: bool = False
     run: str = ""
@@ -82,7 +81,7 @@ class SampleSummary(NamedTuple):
     """Last line of `sample`: what is wrong with the store, and what was `tried`: the names, canaries and snapshots.
 
     Compared with what was recorded: the content of `recorded` files, the attributes of so many names; `unchecked`
-    have a checksum that no program at the store can check.
+    have a checksum that no program at the store can check. `bytes` is how long the files are together.
     """
 
     wrong: tuple[NameProblem, ...]
@@ -90,6 +89,7 @@ class SampleSummary(NamedTuple):
     recorded: Count
     unchecked: Count
     attributes: Count
+    bytes: Count = 0
 
 
 class CompareDrill(NamedTuple):

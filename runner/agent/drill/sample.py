@@ -79,9 +79,10 @@ def _sample(options: DrawSample) -> int:
     wrong += choice.wrong
     starts = {name: str(read_json(store.record(name)).get("started", "")) for name in options.snapshots}
     drawn = Drawn(main, inside, starts, checksums(store, every), digests(store, every, wrong))
-    sums, compared = Checksums(), 0
+    sums, compared, long = Checksums(), 0, 0
     for start in range(0, len(every), BATCH):
-        compared += _print(store, drawn, sums, every[start : start + BATCH])
+        known, bytes_ = _print(store, drawn, sums, every[start : start + BATCH])
+        compared, long = compared + known, long + bytes_
     reply(
         SampleSummary(
             wrong=tuple(wrong),
@@ -89,13 +90,14 @@ def _sample(options: DrawSample) -> int:
             recorded=compared - sums.unchecked,
             unchecked=sums.unchecked,
             attributes=len(drawn.digests),
+            bytes=long,
         )
     )
     return 0
 
 
-def _print(store: StoreFolder, drawn: Drawn, sums: Checksums, names: Sequence[Name]) -> int:
-    """Print a line for each name; returns how many of them are files with a checksum."""
+def _print(store: StoreFolder, drawn: Drawn, sums: Checksums, names: Sequence[Name]) -> tuple[int, int]:
+    """Print a line for each name; returns how many of them are files with a checksum, and how long all files are."""
     opened = [_open(store, name, drawn) for name in names]
     try:
         known = [each for each in opened if each.file >= 0 and each.name in drawn.lines]
@@ -107,7 +109,7 @@ def _print(store: StoreFolder, drawn: Drawn, sums: Checksums, names: Sequence[Na
         for each in opened:
             if each.file >= 0:
                 os.close(each.file)
-    return len(known)
+    return len(known), sum(each.line.size or 0 for each in opened)
 
 
 def _with_content(line: SampledName, file: int, differs: bool) -> SampledName:

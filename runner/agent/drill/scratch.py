@@ -21,14 +21,16 @@ from .contract import Bring, DrillRoom, ScratchFolder
 PLAN = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
 INSIDE = ("files", "dumps", "cluster", "view")
 PASSED = 0o711
+_MIB = 1 << 20
 
 
 def drill_room(argv: Sequence[str]) -> int:
     """Make FOLDER/PLAN with a place for files, dumps and a cluster; with `--remove` remove it again.
 
     The plan holds this host's lock on drills, so nobody uses what other plans left in FOLDER: it is removed too,
-    after a server that runs in it was ended. Refused where there is no room for `--need` bytes beside a twentieth
-    of the disk (8 GiB at most); `--measure` only checks that, for the `bytes` in the last line on stdin.
+    after a server that runs in it was ended. Refused where no more than a twentieth of the disk (8 GiB at most) is
+    free. `--measure` only checks that there is room beside that for the `bytes` in the last line on stdin: what is
+    really to come back.
     """
     options = parse_as(DrillRoom, argv)
     folder, plan = Path(options.folder), options.plan
@@ -40,7 +42,9 @@ def drill_room(argv: Sequence[str]) -> int:
         if options.measure:
             lines = list(json_lines(sys.stdin.buffer))
             if not lines or "bytes" not in lines[-1]:
-                raise Refused("the list of dumps is cut off", "see why the step before failed, and run the drill again")
+                raise Refused(
+                    "the list of what comes back is cut off", "see why the step before failed, and run it again"
+                )
             _require(folder, int(lines[-1]["bytes"]))
         elif options.remove:
             removed = _remove(folder)
@@ -50,7 +54,7 @@ def drill_room(argv: Sequence[str]) -> int:
             if folder.is_symlink() or status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
                 raise Refused(f"others may write to {folder}", "choose another `scratch`, or chmod it to 755")
             removed = _remove(folder)
-            _require(folder, options.need)
+            _require(folder, 0)
             durable.make_folder(folder / plan, PASSED)
             for name in INSIDE:
                 durable.make_folder(folder / plan / name)
@@ -95,11 +99,14 @@ def _clear(path: Path) -> None:
 
 
 def _require(folder: Path, need: int) -> None:
-    room = free(folder) - floor(folder)
-    if room < need:
+    there, last = free(folder), floor(folder)
+    if there < last + need:
+        # Rounded so that what is missing is seen.
+        needs = f", and the drill needs {-(-need // _MIB):,} MiB" if need else ""
+        less = "; less comes back where `most` is lower" if need else ""
         raise Refused(
-            f"{folder} has room for {max(room, 0):,} bytes, but the drill may need {need:,}",
-            "put `scratch` on a larger disk, or lower `most`",
+            f"{folder}: {there // _MIB:,} MiB are free, the last {-(-last // _MIB):,} MiB stay free{needs}",
+            f"put `scratch` on a larger disk, or make room there{less}",
         )
 
 

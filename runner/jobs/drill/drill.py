@@ -75,7 +75,7 @@ def _skipped(job: Job, why: str, cause: str = "") -> Draft:
 def _draft(drill: Drill, facts: Facts) -> Draft:
     job, host, database = drill.job, drill.source.name, drill.options.database
     why = f"a scratch folder: {drill.folder}"
-    steps = [drill.room("room", why, need=drill.options.most.bytes or 0, role=Role.ROOM), *steps_files(drill, facts)]
+    steps = [drill.room("room", why, role=Role.ROOM), *steps_files(drill, facts)]
     finding = None
     if database and not drill.site.live:
         text = "the sandbox has no database: only files are tried"

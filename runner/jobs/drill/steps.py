@@ -127,9 +127,11 @@ def steps_files(drill: Drill, facts: Facts) -> tuple[Step, ...]:
     drawn = f"draw {count(options.files, 'file')} from {count(len(drill.snapshots), 'snapshot')}"
     why = f"{drawn}, {count(len(options.canaries), 'canary', 'canaries')} from the newest"
     compared = "compare them with what was sealed, and with what the source still has unchanged"
+    space = f"check that there is room on {source.name} for what was drawn"
     read, look = (drill.id("sample"),), {"effect": Effect.READ, "timeout": DAY}
     return (
         drill.step("sample", drill.keeper, words("sample", names), why, role=Role.SAMPLE, **look),
+        drill.room("files-room", space, measure=True, role=Role.ROOM, inputs=read, effect=Effect.READ),
         drill.copy("copy", facts, "files", f"restore them to {source.name}", inputs=read),
         drill.step("compare", source, compare, compared, role=Role.COMPARE, inputs=read, ok_codes=_TRIED, **look),
         drill.proven("files", "record at the store that its files can be restored", inputs=read),

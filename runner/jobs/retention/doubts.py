@@ -28,6 +28,38 @@ class Doubt:
     full: bool = False
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FilesBefore:
+    """How many files a snapshot of `host` usually has, and by how many percent the next may have fewer."""
+
+    host: str
+    usual: int
+    max_shrink: float
+
+    def shrank(self, name: str, files: int) -> Doubt | None:
+        """Doubt the source of the snapshot `name` with so many files."""
+        if files * 100 >= self.usual * (100 - self.max_shrink):
+            return None
+        return Doubt(
+            text=f"{one_line(self.host or 'the source')} shrank: {count(files, 'file')} in {name}, {self.usual:,} "
+            f"before; max_shrink is {self.max_shrink:g} %",
+            do="see that all of it was mounted and is there; if it was meant, raise max_shrink, or wait: it goes "
+            f"on by itself once most of the last {_WEEK} snapshots are of the new size",
+        )
+
+
+def files_before(ordered: Sequence[Snapshot], host: str | None, max_shrink: float) -> FilesBefore | None:
+    """The measure for a snapshot of `host` that comes after `ordered`: those that were not counted are none.
+
+    As many as the one before had, or as most of the last seven.
+    """
+    before = [snapshot.files for snapshot in ordered if snapshot.host == host and snapshot.files is not None]
+    if not before:
+        return None
+    usual = max(before[-1], median_high(before[-_WEEK:]))
+    return FilesBefore(host=host or "", usual=usual, max_shrink=max_shrink)
+
+
 def moments(ordered: Sequence[Snapshot]) -> tuple[datetime, ...]:
     """When the snapshots were begun, by their names."""
     return tuple(moment for snapshot in ordered if (moment := snapshot_time(snapshot.name)) is not None)
@@ -74,17 +106,5 @@ def shrunk(ordered: Sequence[Snapshot], max_shrink: float) -> Doubt | None:
     newest = ordered[-1] if ordered else None
     if newest is None or newest.files is None:
         return None
-    before = [
-        snapshot.files for snapshot in ordered[:-1] if snapshot.host == newest.host and snapshot.files is not None
-    ]
-    if not before:
-        return None
-    usual = max(before[-1], median_high(before[-_WEEK:]))
-    if newest.files * 100 >= usual * (100 - max_shrink):
-        return None
-    return Doubt(
-        text=f"{one_line(newest.host or 'the source')} shrank: {count(newest.files, 'file')} in "
-        f"{newest.name}, {usual:,} before; max_shrink is {max_shrink:g} %",
-        do="see that all of it was mounted and is there; if it was meant, raise max_shrink, or wait: it goes "
-        f"on by itself once most of the last {_WEEK} snapshots are of the new size",
-    )
+    before = files_before(ordered[:-1], newest.host, max_shrink)
+    return before.shrank(newest.name, newest.files) if before else None

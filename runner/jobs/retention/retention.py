@@ -143,14 +143,15 @@ def _to_max(selection: Selection, policy: Retention) -> tuple[Expiry, ...]:
 
 
 def _for_coming(selection: Selection, policy: Retention, coming: Snapshot) -> tuple[Expiry, ...]:
-    # Where more than `max` must stay already, one more is no reason to take another than those that may go.
-    if selection.counting_with(coming) <= max(policy.max, selection.counting):
-        return ()
     left = selection.left
     claim = Claim(field="sealed", value=left, why=f"{coming.name} was not made", relation="<=")
-    for index in selection.first_to_go:
+    # On a full day it makes one more extra, which counts for nothing: no other goes for it.
+    beyond = selection.extra_with(coming) if left >= policy.max else []
+    # Where more than `max` must stay already, one more is no reason to take another than those that may go.
+    over = selection.counting_with(coming) > max(policy.max, selection.counting)
+    for index in (*beyond, *(selection.first_to_go if over else ())):
         if selection.take(index):
-            extra = index in selection.extra
+            extra = index in beyond
             reason = f"the oldest: {count(left, 'snapshot')} and {coming.name}, max is {policy.max}"
             reason = _beyond(policy) if extra else reason
             snapshot = selection.ordered[index]

@@ -196,6 +196,12 @@ class Selection:
         """How many of those that stay count towards `max` once `coming` is there."""
         return self._all.including(coming)
 
+    def extra_with(self, coming: Snapshot) -> list[int]:
+        """Those of them that count for nothing once `coming` is there, oldest first."""
+        stay = [snapshot for index, snapshot in enumerate(self.ordered) if index not in self.gone]
+        names = extras((*stay, coming), self._policy.per_day)
+        return [index for index, snapshot in enumerate(self.ordered) if snapshot.name in names]
+
     def take(self, index: int) -> bool:
         """Let this snapshot go if it may; returns whether it went now."""
         if index in self.gone or index in self.protected:

@@ -167,7 +167,7 @@ def _age(look: _StoreLook) -> Sequence[Finding]:
 
 def _growth(look: _StoreLook) -> Sequence[Finding]:
     policy = look.store.retention
-    limit, per_day = (policy.max_shrink, policy.per_day) if policy else (30.0, 0)
+    limit, per_day = (policy.max_shrink, policy.per_day) if policy else (fallen.MAX_SHRINK, 0)
     extra = extras(look.sealed, per_day)
     smaller = shrunk([snapshot for snapshot in look.sealed if snapshot.name not in extra], limit)
     if smaller:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
+from runner.jobs.retention.doubts import Doubt, FilesBefore, files_before
+from runner.jobs.retention.thinning import extras
 from runner.model.facts import Filled, Snapshot
+from runner.model.plan import PlannedJob
+from runner.model.site import Retention
 from runner.model.text import count, one_line
 
-# How far back it is looked for what is gone now, and for how much: half of it, or so many files or bytes.
+# How far back it is looked for what is gone now, and for how much: a hundredth of it, or so many files or bytes. Each
+# costs one more look for each file that is new.
 _LOOK_BACK = 7
-_MANY, _LARGE = 1000, 1 << 30
+_PART, _MANY, _LARGE = 100, 1000, 1 << 30
+# What a check takes for a shrinking where the store has no `retention`.
+MAX_SHRINK = 30.0
 # A filesystem with fewer files than this part of what it had is as good as empty.
 _LEFT, _WORTH = 10, 100
 
@@ -18,8 +26,8 @@ _LEFT, _WORTH = 10, 100
 def bases(own: Sequence[Snapshot], mount: str) -> tuple[str, ...]:
     """The snapshots, of `own` oldest first, that the next one shares what is mounted at `mount` with, newest first.
 
-    The newest that has it; behind it each of the last that had much more than all after it: what a source lost for a
-    day is copied again otherwise, all of it.
+    The newest that has it; behind it each of the last that had more than all after it: what a source lost for a day
+    is copied again otherwise, all of it.
     """
     having = [snapshot for snapshot in own if mount in snapshot.filesystems]
     chosen = having[-1:]
@@ -56,4 +64,19 @@ def _filled(snapshot: Snapshot, mount: str) -> Filled | None:
 
 def _fell(before: Filled, now: Filled) -> bool:
     pairs = ((before.files, now.files, _MANY), (before.size, now.size, _LARGE))
-    return any(held > 2 * left or held - left > max(much, held // 10) for held, left, much in pairs)
+    return any(held - left > min(much, held // _PART) for held, left, much in pairs)
+
+
+def usual(own: Sequence[Snapshot], policy: Retention | None) -> str:
+    """How many files a host's next snapshot should have, by those it has in the store: for `shrank`; "" for unknown."""
+    limit, per_day = (policy.max_shrink, policy.per_day) if policy else (MAX_SHRINK, 0)
+    extra = extras(own, per_day)
+    before = files_before([each for each in own if each.name not in extra], own[-1].host if own else "", limit)
+    return json.dumps(asdict(before)) if before else ""
+
+
+def shrank(job: PlannedJob, files: int) -> Doubt | None:
+    """Doubt the source of the snapshot that `job` has sealed with so many files, as its check will."""
+    if not job.about:
+        return None
+    return FilesBefore(**json.loads(job.about)).shrank(job.writes.partition("/")[2], files)

@@ -128,7 +128,8 @@ def short(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -> tuple
         return (replace(attention(job, text, room.decision.do), cause=cause_of(room.decision, store)),)
     if room.fit == Fit.TIGHT:
         text = f"the next snapshot may not fit into store {store.name}: {_shortage(store, stored, room)}"
-        return (attention(job, text, f"it is tried, and ended before the disk is full; {_larger(stored, room)}"),)
+        do = f"it is tried, and ended before the disk is full; {_larger(stored, room)}"
+        return (replace(attention(job, text, do), phase=Phase.FORECAST),)
     return ()
 
 

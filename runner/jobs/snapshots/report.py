@@ -10,7 +10,7 @@ from runner.agent.host.contract import RoomThere
 from runner.agent.retention.contract import LinkGroups
 from runner.agent.snapshots.contract import Begun, Sealed
 from runner.jobs.retention.report import WELL, answered, counted, expired, spared, with_earlier
-from runner.jobs.snapshots import restored
+from runner.jobs.snapshots import fallen, restored
 from runner.model.cause import Fault, of_store
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
@@ -93,7 +93,11 @@ def _sealed(job: PlannedJob, sealed: Sealed, *, live: bool, went: str) -> JobRep
         details.append(f"{count(sealed.accepted, 'name')} could not be copied, as `accept` in jobs.toml allows")
     if moved:
         details.append(f"{count(moved, 'file')} changed or went while it was copied, as on any busy machine")
-    verdict = Verdict.ATTENTION if (fresh and live) or job.doubt else Verdict.DONE
+    shrank = fallen.shrank(job, sealed.files)
+    if shrank:
+        headline = f"{shrank.text}; {headline}"
+        details.append(shrank.do)
+    verdict = Verdict.ATTENTION if (fresh and live) or job.doubt or shrank else Verdict.DONE
     headline = f"{job.headline}; {headline}" if job.doubt else headline
     cause = of_store(job.writes.partition("/")[0], Fault.LOST) if job.doubt else ""
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=tuple(details), cause=cause)

@@ -154,6 +154,7 @@ def _draft(work: _SnapshotWork) -> Draft:
         locks=(where.lock,),
         writes=f"{store.name}/{work.name}",
         resumes=len(target.partials),
+        about=fallen.usual(work.own, store.retention),
         forecast=_foreseen(room.need, stored),
     )
     return Draft(

@@ -310,8 +310,20 @@ def test_a_file_that_grew_between_the_scan_and_its_turn_is_as_it_was_sealed(here
 
 
 def test_without_room_nothing_is_restored(here: World) -> None:
-    drilled = here.drill(most=Amount(bytes=1 << 60))
-    assert (drilled.states["room"], drilled.states["copy"]) == ("failed", "not reached")
+    """What must fit is what was drawn, not what might have been; canaries come on top of `most`."""
+    (here.source / "data/large").write_bytes(os.urandom(3 << 20))
+    assert here.house.snapshot("2026-11-23T010000Z", THREE).code == 0
+    here.scratch.mkdir(parents=True)
+    subprocess.run(("mount", "-t", "tmpfs", "-o", "size=2m,mode=755", "none", str(here.scratch)), check=True)
+    try:
+        small = here.drill(most=Amount(bytes=5000))
+        drilled = here.drill(most=Amount(bytes=5000), canaries=("/data/large",))
+    finally:
+        subprocess.run(("umount", str(here.scratch)), check=True)
+    assert small.report.verdict == Verdict.DONE
+    states = [drilled.states[step] for step in ("room", "files-room", "copy", "clear")]
+    assert states == ["done", "failed", "not reached", "done"]
+    assert "MiB are free, the last 1 MiB stay free, and the drill needs 4 MiB" in drilled.report.headline
     assert "put `scratch` on a larger disk" in drilled.report.headline
 
 

@@ -166,6 +166,22 @@ def test_only_what_succeeded_counts_as_done_and_only_what_wrote_foretells(path: 
         assert last and last.verdict == Verdict.FAILED and journal.last_of("other") is None
 
 
+def test_a_run_under_a_clock_that_was_ahead_hides_nothing_that_came_after_it(path: Path) -> None:
+    with opened(path) as journal:
+        for run, hour in (("a", 0), ("ahead", 30), ("b", 1), ("c", 2)):
+            journal.run_started(run, NOW + timedelta(hours=hour))
+        journal.job_ended("a", line("job", Verdict.DONE, 0, (1, 1)))
+        journal.job_ended("ahead", line("job", Verdict.DONE, 30, (2, 2)))
+        assert journal.last_success() == {"job": NOW + timedelta(hours=30)}
+        journal.job_ended("b", line("job", Verdict.DONE, 1, (3, 3)))
+        assert journal.last_success() == {"job": NOW + timedelta(hours=1)}, "also once its time has come"
+        journal.job_ended("c", line("job", Verdict.FAILED, 2))
+        last = journal.last_of("job")
+        assert last and last.verdict == Verdict.FAILED
+        assert [run.id for run in journal.runs()] == ["c", "b", "ahead", "a"]
+        assert [one.bytes for one in journal.past("job")] == [3, 2, 1]
+
+
 def test_a_journal_that_has_no_place_is_told_in_words(path: Path) -> None:
     path.parent.write_text("a file")
     with pytest.raises(RunnerError, match=r"journal .*journal\.sqlite cannot be used: .*\n.*-> "):

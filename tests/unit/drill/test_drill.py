@@ -52,8 +52,8 @@ def argvs(made: Draft) -> dict[str, tuple[str, ...]]:
 def test_files_come_back_over_the_wire_to_their_own_host_and_nothing_of_them_stays() -> None:
     made = draft(canaries=("/etc/passwd",))
     known = argvs(made)
-    assert list(known) == ["room", "sample", "copy", "compare", "proven-files", "clear"]
-    assert [step.host for step in made.steps] == ["papio", "server", "papio", "papio", "server", "papio"]
+    assert list(known) == ["room", "sample", "files-room", "copy", "compare", "proven-files", "clear"]
+    assert [step.host for step in made.steps] == ["papio", "server", "papio", "papio", "papio", "server", "papio"]
     assert max(step.effect for step in made.steps) == Effect.WRITE
     assert known["copy"][:3] == ("/usr/local/sbin/runner-agent", "bring", "--")
     assert known["copy"][-2:] == ("server:/srv/backups/papio/", f"{SCRATCH}/files/")
@@ -93,10 +93,10 @@ def test_what_is_about_to_expire_is_not_drawn_from() -> None:
 def test_the_database_comes_out_of_the_newest_snapshot_and_is_tried_also_when_files_are_wrong() -> None:
     made = draft(database="dump-babase")
     known = argvs(made)
-    assert list(known)[5:] == ["dumps", "dumps-room", "dumps-copy", "restore", "proven-database", "clear"]
+    assert list(known)[6:] == ["dumps", "dumps-room", "dumps-copy", "restore", "proven-database", "clear"]
     assert known["dumps"][1:] == ("newest-dumps", "/srv/backups/papio", NEW, "/srv/dumps")
     assert known["restore"] == ("/usr/local/sbin/runner-agent", "try-dumps", SCRATCH, "--user=postgres")
-    for step in made.steps[5:10]:
+    for step in made.steps[6:11]:
         assert step.despite == ("drill/compare", "drill/proven-files")
     assert known["proven-database"][3:5] == ("database", NEW)
 

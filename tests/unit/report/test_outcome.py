@@ -305,3 +305,16 @@ def test_a_kind_that_cannot_say_how_its_job_ended_hides_nothing_and_stops_nobody
         "step failed: no room; how it ended is not fully known: see the log",
     )
     assert [report.verdict for report in outcome.job_lines(failed, kinds)] == [Verdict.FAILED]
+
+
+def test_a_backup_of_a_source_that_shrank_is_sealed_and_does_not_end_as_done() -> None:
+    job = replace(JOB, about='{"host": "papio", "usual": 100000, "max_shrink": 30.0}')
+    sealed = ended("a/seal", result={**SEALED, "files": 3})
+    report = KINDS[JOB.kind].report(job, (sealed,), Around(live=True))
+    assert report.verdict == Verdict.ATTENTION and report.made == JOB.writes
+    assert report.headline.startswith(
+        "papio shrank: 3 files in 2026-11-23T081500Z, 100,000 before; max_shrink is 30 %; "
+    )
+    assert any("see that all of it was mounted" in line for line in report.details)
+    many = ended("a/seal", result={**SEALED, "files": 99_000})
+    assert KINDS[JOB.kind].report(job, (many,), Around(live=True)).verdict == Verdict.DONE

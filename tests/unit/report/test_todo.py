@@ -10,6 +10,7 @@ import pytest
 from runner.jobs.catalogue import KINDS, weight
 from runner.model import cause
 from runner.model.plan import Finding, Skip
+from runner.model.role import Phase
 from runner.model.run import JobReport, Outcome, Pass, State, Verdict
 from runner.report import outcome
 from runner.report.report import RunResult, compose, merged_skips
@@ -120,6 +121,14 @@ def test_what_the_run_itself_has_mended_is_not_told_at_its_end(store: str, mende
     (told,) = outcome.current((Pass(plan=plan, outcomes=()),), (sealed(store),))
     assert [finding.source for finding in told.findings] == (["x"] if mended else ["drill", "x"])
     assert (told.skips == (skip,)) is not mended
+
+
+@pytest.mark.parametrize(("reports", "told"), [((), ["it may not fit", "else"]), ((sealed("papio"),), ["else"])])
+def test_that_a_snapshot_may_not_fit_is_void_once_it_is_sealed(reports: tuple[JobReport, ...], told: list[str]) -> None:
+    may_not = replace(wish("backup", "it may not fit"), phase=Phase.FORECAST)
+    plan = parts.plan(findings=(may_not, wish("backup", "else")))
+    (left,) = outcome.current((Pass(plan=plan, outcomes=()),), reports)
+    assert [finding.text for finding in left.findings] == told
 
 
 def test_of_a_job_that_was_planned_again_only_the_last_plan_is_told() -> None:

@@ -93,6 +93,28 @@ def test_another_snapshot_of_a_full_day_counts_for_nothing() -> None:
     assert len(decide(today, replace(policy, per_day=0), None, parts.NOW, NEW).expire) == 1
 
 
+def of_today(count: int) -> list[Snapshot]:
+    return [Snapshot(name=f"2026-11-23T{hour:02}0000Z", job="backup-papio", host="papio") for hour in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("there", "per_day", "goes"),
+    [(3, 3, []), (4, 3, ["02"]), (4, 20, ["00"]), (5, 3, ["02", "03"]), (6, 3, ["02", "03", "04"])],
+)
+def test_backup_and_purge_end_at_max_also_with_the_extra_ones_of_a_day(
+    there: int, per_day: int, goes: list[str]
+) -> None:
+    """Each further time too: what is extra once the new one is there goes for it, where that is made."""
+    decision = decide(of_today(there), Retention(min=1, max=4, per_day=per_day), None, parts.NOW, NEW)
+    for_coming = [gone for gone in decision.expire if gone.unless]
+    assert [gone.snapshot.name[11:13] for gone in decision.expire] == goes
+    assert len(for_coming) == bool(goes)
+    assert there + 1 - len(decision.expire) == 4
+    for gone in for_coming:
+        assert gone.unless and (gone.unless.field, gone.unless.relation, gone.unless.value) == ("sealed", "<=", 4)
+        assert gone.extra is (per_day == 3)
+
+
 def test_what_must_stay_beyond_max_already_is_no_reason_to_take_another() -> None:
     pinned = [
         Snapshot(name=f"2026-11-{day}T081500Z", job="backup-papio", pinned_until=parts.later(days=9))

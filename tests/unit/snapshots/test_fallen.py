@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from runner.jobs.retention.doubts import shrunk
 from runner.jobs.snapshots import fallen
 from runner.model.facts import Filled, Snapshot
+from runner.model.plan import PlannedJob
+from runner.model.site import Retention
 
 GIB = 1 << 30
 
@@ -36,12 +41,16 @@ def shared(*filled: int | tuple[int, int] | None) -> list[int]:
         ((100_000, 0, 100_000), [3]),
         ((100_000, 0, 99_990), [3]),
         ((100_000, 60_000, 10), [3, 2, 1]),
-        ((100_000, 98_000), [2]),
+        ((100_000, 98_000), [2, 1]),
+        ((100_000, 99_001), [2]),
+        ((1140, 836), [2, 1]),
+        ((1140, 1140, 836, 840), [4, 2]),
         ((100_000, 80_000), [2, 1]),
-        ((50, 40), [2]),
+        ((50, 40), [2, 1]),
         ((50, 20), [2, 1]),
         (((3, 300 * GIB), (2, 0)), [2, 1]),
-        (((3, 300 * GIB), (3, 290 * GIB)), [2]),
+        (((3, 300 * GIB), (3, 290 * GIB)), [2, 1]),
+        (((300, 300 * GIB), (300, 299 * GIB)), [2]),
         ((100_000, *(0,) * 6), [7, 1]),
         ((100_000, *(0,) * 7), [8]),
         ((None, 5), [2]),
@@ -85,3 +94,22 @@ def test_each_host_of_a_store_has_its_own_past() -> None:
     papio, server = days(1000, 0), days(5000, 5000, host="server")
     both = sorted((*papio, *server), key=lambda snapshot: snapshot.name)
     assert len(fallen.emptied(both)) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "files", "told"),
+    [
+        ((), 0, False),
+        ((None,), 0, False),
+        ((1000, 1000), 700, False),
+        ((1000, 1000), 699, True),
+        ((1000, 400), 399, True),
+    ],
+)
+def test_the_backup_itself_says_that_its_source_shrank(before: tuple[int | None, ...], files: int, told: bool) -> None:
+    own = [replace(each, files=many) for each, many in zip(days(*before), before, strict=True)]
+    about = fallen.usual(own, Retention(min=1, max=9))
+    doubt = fallen.shrank(PlannedJob(name="b", kind="snapshot", writes="papio/new", about=about), files)
+    assert bool(doubt) is told
+    if doubt:
+        assert doubt == shrunk([*own, Snapshot(name="new", host="papio", files=files)], 30.0), "as its check"

@@ -16,6 +16,7 @@ from runner.model.facts import Filesystem, Partial, Snapshot, Space, StoreFacts
 from runner.model.kind import Draft
 from runner.model.options import PruneOptions
 from runner.model.plan import Check, Command, Plan, PlannedJob
+from runner.model.role import Phase
 from runner.model.run import JobReport, Outcome, Pass, State
 from runner.model.site import Amount, Job, Retention
 from runner.planning import floors, planner, review
@@ -332,9 +333,8 @@ def test_a_first_snapshot_that_does_not_fit_is_skipped_where_nothing_ever_expire
     without = replace(here, jobs=(parts.job("backup-papio", exclude=("/home/big",)), *here.jobs[1:]))
     made = SnapshotKind().draft(without, without.job("backup-papio"), replace(facts, hosts=hosts), parts.NOW)
     assert made.skip is None
-    assert [each.text.partition(":")[0] for each in made.findings if each.severity == "attention"] == [
-        "the next snapshot may not fit into store papio"
-    ]
+    told = [(each.text.partition(":")[0], each.phase) for each in made.findings if each.severity == "attention"]
+    assert told == [("the next snapshot may not fit into store papio", Phase.FORECAST)]
 
 
 def test_little_room_of_which_nothing_may_be_made_is_told_and_the_snapshot_tried() -> None:
