@@ -99,7 +99,10 @@ def test_a_backup_and_a_purge_in_one_plan_end_at_max_and_none_goes_for_one_that_
 def test_a_store_that_was_wiped_is_the_first_thing_that_is_said(place: Place) -> None:
     """With all that the program keeps there: only the journal knows then that there was anything."""
     assert place.runner("run", "backup-papio").code == 0
+    assert "good" in place.runner("status").out
     shutil.rmtree(place.store)
+    for verb in ("status", "snapshots"):
+        assert "store papio has been emptied: 1 snapshot" in " ".join(place.runner(verb).out.split())
     for job in ("check-papio", "backup-papio"):
         ran = place.runner("run", job)
         first = ran.out.partition("What to do\n")[2].lstrip().partition("\n")[0]
