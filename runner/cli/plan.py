@@ -28,11 +28,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the plan; 4 where something refuses it, 3 where a person must see to something."""
-    from runner.verbs import browse
+    from runner.verbs import exactly
 
     with opened(options) as app:
         plan = app.plan(asked(options, app))
-        plan = browse.exactly(app, plan) if options.exact else plan
+        plan = exactly.counted(app, plan) if options.exact else plan
     if options.json:
         show_json(planfile.data(plan, utc))
     else:

@@ -131,13 +131,16 @@ def _store(holding: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]
         lines.append(Table(head=cells[0], rows=tuple(cells[1:]), right=right, whole=(0, 1)))
         lines += [line(f"  {each.name} is {why}") for each in holding.sealed if (why := _protected(each, now))]
     elif not holding.error:
-        lines.append(line("  no snapshot yet"))
+        lines.append(line("  no snapshot" if holding.gone else "  no snapshot yet"))
     if contents and (copy := under_way(contents)):
         lines.append(line("  ", (f"{copy.name} is being made", "warn")))
-    if contents and (amiss := state(contents, store.retention)):
+    usable = holding.usable
+    # Of those of which the record is left it is said below, with the command for it.
+    missed = "" if contents and contents.lost else holding.gone
+    if usable and (amiss := state(usable, store.retention, missed)):
         lines.append(line("  ", ("; ".join(amiss), "warn")))
     lines += _beside(store.name, contents) if contents else []
-    if contents and (space := contents.space):
+    if usable and (space := usable.space):
         share = f"{100 * space.free / space.size:.0f} %" if space.size else "?"
         inodes = f", {100 * space.inodes_free / space.inodes:.0f} % of inodes" if space.inodes else ""
         limits = f"; {store.retention.min} to {store.retention.max} are kept" if store.retention else ""

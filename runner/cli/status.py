@@ -154,7 +154,7 @@ def _stores(status: _Status) -> list[Line]:
         policy = holding.store.retention
         kept = f" ({policy.min} to {policy.max})" if policy else ""
         newest = f"  newest {holding.sealed[-1].name}" if holding.sealed else ""
-        free = f", {size(holding.contents.space.free)} free" if holding.contents and holding.contents.space else ""
+        free = f", {size(holding.usable.space.free)} free" if holding.usable and holding.usable.space else ""
         known = _counted(holding)
         snapshots = f"{'snapshots unknown' if known is None else count(known, 'snapshot')}{kept}"
         lines.append(line("  ", (holding.store.name.ljust(wide), "name"), f"  {snapshots}{newest}"))
@@ -181,14 +181,14 @@ def _state(status: _Status, holding: Holding) -> tuple[str, Style]:
     if contents.holder:
         since = f" since {status.at(contents.holder.since)}" if contents.holder.since else ""
         return f"in use{since} by {one_line(contents.holder.who)}", "warn"
-    amiss = state(contents, holding.store.retention)
+    amiss = state(contents, holding.store.retention, holding.gone)
     return ("; ".join(amiss), "warn") if amiss else ("good", "good")
 
 
 def _runway(holding: Holding) -> str:
     from runner.jobs.retention.runway import growth, runway
 
-    space = holding.contents.space if holding.contents else None
+    space = holding.usable.space if holding.usable else None
     return runway(growth(holding.sealed), space, holding.store.retention).words()
 
 

@@ -12,21 +12,22 @@ from runner.model.role import Role
 from runner.model.run import State
 
 _MOST = 5000
-# Of what `begin` answers the folder of the partial, of what `check-disk` answers the disk; by run, as plans are few.
+# Of what `begin` answers the folder of the partial, of what `check-disk` answers the disk; of whatever became of the
+# job or its run after the seal nothing is asked.
 _SEALS = """
-SELECT jobs.job, jobs.ended, json_extract(begun.result, '$.path'), json_extract(disk.result, '$.uuid')
-FROM jobs JOIN plans ON plans.run = jobs.run
-JOIN steps AS seal ON seal.plan = plans.id AND seal.job = jobs.job AND seal.role = ? AND seal.state = ?
-JOIN steps AS begun ON begun.plan = plans.id AND begun.job = jobs.job AND begun.role = ? AND begun.state = ?
-LEFT JOIN steps AS disk ON disk.plan = plans.id AND disk.job = jobs.job AND disk.role = ? AND disk.state = ?
-WHERE jobs.bytes IS NOT NULL ORDER BY jobs.ended DESC LIMIT ?
+SELECT seal.job, seal.ended, json_extract(begun.result, '$.partial'), json_extract(disk.result, '$.uuid')
+FROM steps AS seal
+JOIN steps AS begun ON begun.plan = seal.plan AND begun.job = seal.job AND begun.role = ? AND begun.state = ?
+LEFT JOIN steps AS disk ON disk.plan = seal.plan AND disk.job = seal.job AND disk.role = ? AND disk.state = ?
+WHERE seal.role = ? AND seal.state = ? AND seal.ended IS NOT NULL
+GROUP BY seal.plan, seal.job ORDER BY seal.ended DESC LIMIT ?
 """
 
 
 def places(rows: Callable[..., list[tuple[Any, ...]]]) -> Mapping[str, tuple[Wrote, ...]]:
     """For each job the stores that it sealed snapshots in, by folder and disk; what cannot be read is none."""
     known: dict[str, dict[tuple[str, str], Wrote]] = {}
-    values = (Role.SEAL, State.DONE, Role.BEGIN, State.DONE, Role.DISK, State.DONE)
+    values = (Role.BEGIN, State.DONE, Role.DISK, State.DONE, Role.SEAL, State.DONE)
     for job, ended, partial, uuid in rows(_SEALS, *(value.value for value in values), _MOST):
         store, between, _ = str(partial).rpartition("/.partial/")
         if not between:

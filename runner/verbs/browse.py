@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from runner.engine.probe import ask, ask_lines
+from runner.jobs.snapshots.lost import gone
 from runner.jobs.snapshots.when import moment_of, pick
 from runner.model.errors import FactsIncomplete, RunnerError, UsageError
 from runner.model.facts import Facts, Snapshot, StoreFacts
-from runner.model.plan import Command, Plan, PlannedJob
-from runner.model.role import Role
-from runner.model.site import Store
+from runner.model.plan import Plan
+from runner.model.site import Site, Store
 from runner.model.text import remedied
-from runner.tools import agent, rsync
+from runner.tools import agent
 from runner.verbs.app import App
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Holding:
-    """A store and what was found in it; `error` says why nothing was."""
+    """A store and what was found in it; `error` says why nothing was, `gone` what it had and has no more."""
 
     store: Store
     contents: StoreFacts | None
     error: str = ""
+    gone: str = ""
 
     @property
     def sealed(self) -> tuple[Snapshot, ...]:
         """Its sealed snapshots, oldest first."""
         return self.contents.sealed if self.contents else ()
+
+    @property
+    def usable(self) -> StoreFacts | None:
+        """What was found where it can be used; else what was measured may be what is below its mount point."""
+        return None if self.error else self.contents
 
     @property
     def facts(self) -> StoreFacts:
@@ -53,16 +59,17 @@ def gathered(app: App, names: Sequence[str], more: Sequence[str] = ()) -> tuple[
             raise UsageError(f"there is no store '{name}'", do=f"the stores are: {', '.join(sorted(known))}")
     stores = [store for store in app.site.stores if not names or store.name in names]
     facts = app.gather(tuple(dict.fromkeys([*(store.host for store in stores), *more])))
-    return tuple(_holding(store, facts) for store in stores), facts
+    return tuple(_holding(app.site, store, facts) for store in stores), facts
 
 
-def _holding(store: Store, facts: Facts) -> Holding:
+def _holding(site: Site, store: Store, facts: Facts) -> Holding:
     host = facts.hosts[store.host]
     if host.error:
         error = remedied(f"{store.host} cannot be read: {host.error}", host.do)
         return Holding(store=store, contents=None, error=error)
     contents = host.stores[store.name]
-    return Holding(store=store, contents=contents, error=contents.problem)
+    missed = None if contents.problem else gone(site, store, facts)
+    return Holding(store=store, contents=contents, error=contents.problem, gone=missed.text if missed else "")
 
 
 def find(app: App, path: str, names: Sequence[str]) -> tuple[list[tuple[Store, agent.Versions]], dict[str, str]]:
@@ -239,34 +246,6 @@ def pinning(app: App, when: str, store: str, until: str, why: str) -> Plan:
             return app.plan_of(pinned.draft(app.site, pin, holding.contents, facts.at), facts)
         reasons.append(f"store {holding.store.name}: {holding.error or chosen}")
     raise missing(held)("; ".join(reasons), do="runner snapshots lists what there is")
-
-
-def exactly(app: App, plan: Plan) -> Plan:
-    """The plan with its snapshots' forecasts counted by a dry run of each transfer; reads only."""
-    return replace(plan, jobs=tuple(_counted(app, plan, job) if job.writes else job for job in plan.jobs))
-
-
-def _counted(app: App, plan: Plan, job: PlannedJob) -> PlannedJob:
-    from runner.jobs.snapshots.filesystems import scaffold
-
-    foreseen = rsync.Foreseen()
-    for step in plan.steps:
-        if step.job == job.name and step.keep_output_as and isinstance(step.action, Command):
-            argv = rsync.foresee(step.action.argv)
-            if not argv:
-                return job
-            result = app.transports[step.host].run(argv, timeout=step.timeout, sink=foreseen.hear)
-            if result.exit not in rsync.PARTIAL_OK:
-                return job
-    around = scaffold(_mounts(plan, job))
-    size = foreseen.bytes + around * rsync.BLOCK
-    counted = replace(job.forecast, bytes=size, files=foreseen.inodes + around, exact=True)
-    return replace(job, forecast=counted)
-
-
-def _mounts(plan: Plan, job: PlannedJob) -> tuple[str, ...]:
-    begins = (step.action for step in plan.steps if step.job == job.name and step.role == Role.BEGIN)
-    return next((agent.begun(action.argv).points for action in begins if isinstance(action, Command)), ())
 
 
 def _has(app: App, holding: Holding, path: str, snapshot: str) -> bool:

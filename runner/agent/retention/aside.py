@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from .. import durable
 from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
-from ..snapshots.sums import adopt, bequeath
+from ..snapshots.sums import adopt
 from ..store import aside, disk, lock, proven, trash
 from ..store.layout import StoreFolder, is_clean, lost, open_store, require_sealed, sealed
 from ..store.lock import working
 from ..store.pins import pins
 from .contract import AsideDropped, BringBack, BroughtBack, DropAside, PutAside, SetAside
 from .floor import kept_floor
+from .owed import hand_on
 
 # What clocks of two hosts may differ by.
 NEAR = 120
@@ -42,7 +43,7 @@ def set_aside(argv: Sequence[str]) -> int:
             aside.follow(store, name)
             reply(PutAside(name, len(sealed(store)), True, inherited, ()))
             return 0
-        counted = require_sealed(store, name)
+        require_sealed(store, name)
         _require_spared(store, name, options)
         if os.path.lexists(store.aside / name):
             raise Refused(f"something lies aside as {name} already", f"look at what {store.aside / name} is")
@@ -50,8 +51,7 @@ def set_aside(argv: Sequence[str]) -> int:
             raise Refused(f"{name} is being read by a restore or a drill", "wait until it has ended")
         if not lock.take(descriptor, proven.PROVING):
             raise Refused("a drill is writing its proof", "run this again", code=BUSY)
-        later = counted[counted.index(name) + 1 :]
-        inherited = bequeath(store, name, later) if later else 0
+        inherited = hand_on(store, name)
         disk.require(store, options.disk)
         aside.out(store, name)
         unproven = proven.forget(store, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from ..store.layout import StoreFolder, read_json
 
@@ -25,17 +25,35 @@ class Uncovered(NamedTuple):
 
 
 def uncovered(store: StoreFolder, listed: Mapping[str, Listed], known: Mapping[str, Listed]) -> Uncovered:
-    """Compare the lists with what the seals wrote, and with what they were `known` to be: a list only grows."""
+    """Compare the lists with what the seals wrote, and with what they were `known` to be: a list only grows.
+
+    What a snapshot that is gone could not hand on counts with the one that shares it.
+    """
     snapshots = files = size = never = 0
     for name, now in listed.items():
         sealed, unsummed = _sealed(store, name)
         before = known.get(name, Listed(0, 0))
-        lines = max(0, sealed.lines - now.lines, before.lines - now.lines)
+        owed = [debt for other, debt in debts(store, name).items() if other not in listed]
+        lines = max(0, sealed.lines - now.lines, before.lines - now.lines) + sum(debt.lines for debt in owed)
         if lines:
             snapshots, files = snapshots + 1, files + lines
-            size += max(0, sealed.bytes - now.bytes, before.bytes - now.bytes)
+            size += max(0, sealed.bytes - now.bytes, before.bytes - now.bytes) + sum(debt.bytes for debt in owed)
         never += unsummed
     return Uncovered(snapshots, files, size, never)
+
+
+def debts(store: StoreFolder, name: str) -> dict[str, Listed]:
+    """What of the files of `name` has no checksum since the snapshot that had them is gone, by its name."""
+    noted = ((other, _noted(debt)) for other, debt in read_json(store.owed(name)).items())
+    return {other: debt for other, debt in noted if debt}
+
+
+def brought(store: StoreFolder, name: str, now: Listed) -> Listed:
+    """What should have had a checksum in the list of `name`, which has `now`."""
+    sealed, before = _sealed(store, name)[0], remembered(read_json(store.audit), {name: now})[name]
+    owed = debts(store, name).values()
+    lines = max(sealed.lines, before.lines) + sum(debt.lines for debt in owed)
+    return Listed(lines, max(sealed.bytes, before.bytes) + sum(debt.bytes for debt in owed))
 
 
 def remembered(state: Mapping[str, Any], listed: Mapping[str, Listed]) -> dict[str, Listed]:
@@ -46,9 +64,14 @@ def remembered(state: Mapping[str, Any], listed: Mapping[str, Listed]) -> dict[s
 
 
 def _most(noted: object, now: Listed) -> Listed:
-    if isinstance(noted, list) and len(noted) == len(now) and all(_count(each) == each for each in noted):
-        return Listed(max(noted[0], now.lines), max(noted[1], now.bytes))
-    return now
+    before = _noted(noted) or now
+    return Listed(max(before.lines, now.lines), max(before.bytes, now.bytes))
+
+
+def _noted(noted: object) -> Optional[Listed]:  # noqa: UP045
+    if isinstance(noted, list) and len(noted) == len(Listed._fields) and all(_count(each) == each for each in noted):
+        return Listed(*noted)
+    return None
 
 
 def _sealed(store: StoreFolder, name: str) -> tuple[Listed, int]:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from .. import durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
-from ..snapshots.sums import bequeath
 from ..store import disk, inventory, lock, trash
 from ..store.layout import StoreFolder, open_store, require_sealed, room, sealed
 from ..store.lock import working
@@ -16,6 +15,7 @@ from ..store.pins import pins
 from ..store.proven import guarded
 from .contract import Expire, Expired
 from .floor import kept_floor
+from .owed import hand_on
 
 
 def expire(argv: Sequence[str]) -> int:
@@ -33,8 +33,7 @@ def expire(argv: Sequence[str]) -> int:
         _require(store, name, options)
         if not lock.take(descriptor, lock.byte_of(name)):
             raise Refused(f"{name} is being read by a restore", "wait until it has ended")
-        counted = sealed(store)
-        inherited = bequeath(store, name, counted[counted.index(name) + 1 :])
+        inherited = hand_on(store, name)
         disk.require(store, options.disk)
         _move(store, name)
     reply(Expired(name, len(sealed(store)), inherited, *room(store)))

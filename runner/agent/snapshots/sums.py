@@ -204,8 +204,8 @@ def _batches(lines: Iterator[bytes]) -> Iterator[tuple[bytes, ...]]:
 
 
 def _shared(store: StoreFolder, name: str, heir: str, before: Sequence[str]) -> Iterator[bytes]:
-    old, new = _Inodes(store.root / name), _Inodes(store.root / heir)
-    others = [_Inodes(store.root / other) for other in before]
+    old, new = Inodes(store.root / name), Inodes(store.root / heir)
+    others = [Inodes(store.root / other) for other in before]
     usual = algorithm(store, heir)
     try:
         for line in sum_lines(store, name):
@@ -219,7 +219,7 @@ def _shared(store: StoreFolder, name: str, heir: str, before: Sequence[str]) -> 
 
 
 def _alike(store: StoreFolder, name: str, heir: str, own: set[bytes]) -> Iterator[bytes]:
-    there = _Inodes(store.root / heir)
+    there = Inodes(store.root / heir)
     usual = algorithm(store, heir)
     try:
         for line in sum_lines(store, name):
@@ -235,7 +235,7 @@ def _written(line: SumLine, usual: str) -> bytes:
     return b"%s %d %s\n" % (checksum.encode(), line.size, line.name)
 
 
-class _Inodes:
+class Inodes:
     """Looks up names in one tree; the folder of the last name stays open, since lists go by folder."""
 
     def __init__(self, top: Path) -> None:

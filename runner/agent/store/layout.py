@@ -90,6 +90,10 @@ class StoreFolder(NamedTuple):
         """The checksums of what snapshot `name` brought."""
         return self.records / f"{name}.sums.gz"
 
+    def owed(self, name: str) -> Path:
+        """How many of its files lost their checksums with a snapshot that is gone."""
+        return self.records / f"{name}.owed"
+
     def names(self, name: str) -> Path:
         """Every name in snapshot `name` with a digest of its attributes."""
         return self.records / f"{name}.names.gz"

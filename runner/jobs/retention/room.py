@@ -58,13 +58,14 @@ def shortages(policy: Retention, space: Space) -> tuple[Short, ...]:
     return tuple(short for short in floors if short is not None)
 
 
-def state(facts: StoreFacts, policy: Retention | None) -> tuple[str, ...]:
+def state(facts: StoreFacts, policy: Retention | None, gone: str = "") -> tuple[str, ...]:
     """What is amiss with a store that can be used, the worst first, each in a few words; () where all is well.
 
-    It is full where nothing may be sent there any more, or the last transfer was ended for room and there is no more
-    room now; below its reserve where retention wants more free; and an interrupted copy waits for the next run.
+    `gone` says what it had and has no more. It is full where nothing may be sent there any more, or the last transfer
+    was ended for room and there is no more room now; below its reserve where retention wants more free; and an
+    interrupted copy waits for the next run.
     """
-    space, words = facts.space, []
+    space, words = facts.space, [*((gone,) if gone else ()), *_unrecorded(facts.sealed)]
     if space and is_full(space, facts.partials):
         words.append("full")
     elif space and policy and (short := shortages(policy, space)):
@@ -74,6 +75,20 @@ def state(facts: StoreFacts, policy: Retention | None) -> tuple[str, ...]:
         much = f" of about {size(taken)}" if (taken := sent(interrupted(facts))) else ""
         copies = count(many, "interrupted copy", "interrupted copies")
         words.append(f"{copies}{much} {'waits' if many == 1 else 'wait'}")
+    return tuple(words)
+
+
+def _unrecorded(snapshots: Sequence[Snapshot]) -> tuple[str, ...]:
+    """How many folders count for nothing, and of how many snapshots it is not known whether they are clean."""
+    without = sum(not snapshot.recorded for snapshot in snapshots)
+    damaged = sum(snapshot.recorded and snapshot.exceptions is None for snapshot in snapshots)
+    words = []
+    if without:
+        counts = "counts" if without == 1 else "count"
+        words.append(f"{count(without, 'snapshot')} without a record {counts} for nothing")
+    if damaged:
+        records = "the record" if damaged == 1 else "the records"
+        words.append(f"{records} of {count(damaged, 'snapshot')} cannot be read")
     return tuple(words)
 
 

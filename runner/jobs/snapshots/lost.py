@@ -54,9 +54,7 @@ def had_more(site: Site, store: Store, facts: Facts) -> bool:
 
 
 def _wrote(site: Site, store: Store, stored: StoreFacts, facts: Facts) -> tuple[Wrote, ...]:
-    """What the journal knows was sealed here; nothing in the sandbox, which anybody may make anew."""
-    if site.host(store.host).root:
-        return ()
+    """What the journal knows was sealed here. A sandbox that is made anew begins with a new journal, which is in it."""
     here = stored.path, stored.uuid
     every = (job for job in site.jobs if isinstance(job.options, SnapshotOptions) and job.options.store == store.name)
     return tuple(wrote for job in every for wrote in facts.wrote.get(job.name, ()) if (wrote.path, wrote.uuid) == here)

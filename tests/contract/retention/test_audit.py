@@ -239,7 +239,35 @@ def test_what_was_inherited_is_missed_too_once_an_audit_saw_it(house: Storehouse
 def test_a_list_that_is_lost_is_not_begun_anew_by_what_is_inherited(house: Storehouse) -> None:
     (house.root / f".runner/records/{TWO}.sums.gz").unlink()
     assert expire(house, ONE).answer["inherited"] is None
-    assert lacking(house)[:2] == (1, 2)
+    # Its own two, and the four that it shares with the one that is gone: with `twin` it has `old` once.
+    assert lacking(house)[:2] == (1, 6)
+
+
+@pytest.mark.parametrize("how", ["removed", "half of its lines"])
+def test_what_lost_its_checksum_stays_counted_as_long_as_a_snapshot_has_it(house: Storehouse, how: str) -> None:
+    """Whatever goes: the files that only the one that is gone had are missed no more, and no others are forgotten."""
+    sums = house.root / f".runner/records/{ONE}.sums.gz"
+    names = [line.split(b" ", 2)[2] for line in gzip.decompress(sums.read_bytes()).splitlines()]
+    spoil(sums, how)
+    left = set() if how == "removed" else set(names[: len(names) // 2])
+    shared = {name for name in names if name != b"day" and name not in left}
+    assert expire(house, ONE).code == 0
+    assert lacking(house)[:2] == (1, len(shared))
+    late = house.snapshot("2026-11-23T010000Z", THREE)
+    assert late.code == 0
+    assert expire(house, TWO).code == 0
+    assert lacking(house)[:2] == (1, len(shared))
+    assert set(json.loads((house.root / f".runner/records/{THREE}.owed").read_text())) == {TWO}
+    assert findings(house) == []
+
+
+def test_what_comes_back_from_aside_is_missed_once(house: Storehouse) -> None:
+    (house.root / f".runner/records/{ONE}.sums.gz").unlink()
+    before = lacking(house)
+    assert verb(house, "set-aside", ONE).code == 0
+    assert lacking(house)[:2] == (1, before[1] - 1), "without `day`, which nothing else has"
+    assert verb(house, "bring-back", ONE).code == 0
+    assert lacking(house) == before
 
 
 def test_what_a_lost_snapshot_brought_is_missed_until_its_checksums_go_on(house: Storehouse) -> None:

@@ -1,9 +1,10 @@
-"""A source that is empty for a day, and a purge beside the backup: nothing is copied twice, and `max` is the end."""
+"""A source that is empty for a day, a store that is, and a purge beside the backup: `max` is the end."""
 
 from __future__ import annotations
 
 import gzip
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,22 @@ def test_a_backup_and_a_purge_in_one_plan_end_at_max_and_none_goes_for_one_that_
     stop.unlink()
     assert place.runner("run", "backup-papio", "purge-papio").code == 0
     assert len(place.sealed) == 2 and place.sealed[0] == before[1]
+
+
+def test_a_store_that_was_wiped_is_the_first_thing_that_is_said(place: Place) -> None:
+    """With all that the program keeps there: only the journal knows then that there was anything."""
+    assert place.runner("run", "backup-papio").code == 0
+    assert "good" in place.runner("status").out
+    shutil.rmtree(place.store)
+    for verb in ("status", "snapshots"):
+        assert "store papio has been emptied: 1 snapshot" in " ".join(place.runner(verb).out.split())
+    for job in ("check-papio", "backup-papio"):
+        ran = place.runner("run", job)
+        first = ran.out.partition("What to do\n")[2].lstrip().partition("\n")[0]
+        assert ran.code == 3 and "store papio has been emptied: 1 snapshot sealed in it" in first, ran.out
+    assert len(place.sealed) == 1, "the best answer to a loss is a new snapshot"
+    told = place.rows("SELECT verdict FROM jobs WHERE job = 'backup-papio' ORDER BY ended")
+    assert [row["verdict"] for row in told] == ["done", "attention"]
+    # A sandbox that a person removes altogether begins anew: its journal was in it.
+    shutil.rmtree(place.sandbox)
+    assert place.runner("run", "backup-papio").code == 0

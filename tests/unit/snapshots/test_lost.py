@@ -113,11 +113,14 @@ def test_a_store_that_was_emptied_is_not_young_again() -> None:
         assert (found.severity, word in found.text) == (severity, True), found.text
 
 
-def test_a_sandbox_may_be_made_anew() -> None:
+def test_a_sandbox_loses_nothing_silently_either() -> None:
+    """Its journal lies in it: one that knows of seals is not that of a sandbox that was made anew."""
     made = parts.site(live=False)
     path = parts.facts(live=False).hosts["server"].stores["papio"].path
     known = facts(replace(HERE, path=path, uuid=""), live=False, uuid="")
-    assert lost.gone(made, made.stores[0], known) is None
+    found = lost.gone(made, made.stores[0], known)
+    assert found and found.text.startswith("store papio has been emptied: 40 snapshots")
+    assert lost.gone(made, made.stores[0], replace(known, wrote={})) is None
 
 
 def test_what_lies_aside_is_a_note_with_the_room_it_took_and_is_missed_by_nobody() -> None:

@@ -209,6 +209,26 @@ def test_what_is_amiss_with_a_store(about: str, space: dict[str, int], partials:
     assert state(facts, replace(POLICY, free_space=Amount(percent=5))) == words, about
 
 
+def test_a_store_that_lost_something_is_not_good_and_that_is_said_first() -> None:
+    damaged, without = (
+        Snapshot(name="2026-11-22T081500Z", exceptions=None),
+        Snapshot(name="2026-11-22T081500Z", recorded=False),
+    )
+    facts = StoreFacts(path="/s", exists=True, space=replace(BIG, free=1, last=2), sealed=(damaged, damaged, without))
+    assert state(facts, POLICY, "3 snapshots are gone") == (
+        "3 snapshots are gone",
+        "1 snapshot without a record counts for nothing",
+        "the records of 2 snapshots cannot be read",
+        "full",
+    )
+    one = replace(facts, sealed=(damaged, without, without), space=BIG)
+    assert state(one, None) == (
+        "2 snapshots without a record count for nothing",
+        "the record of 1 snapshot cannot be read",
+    )
+    assert state(replace(facts, sealed=(Snapshot(name="2026-11-22T081500Z"),), space=BIG), None) == ()
+
+
 def test_of_a_store_whose_room_was_not_measured_only_copies_are_told() -> None:
     assert state(StoreFacts(path="/s", exists=True, partials=cut(None)), POLICY) == ("1 interrupted copy waits",)
 

@@ -1,0 +1,86 @@
+"""What leaves the count hands on the checksums of what others share; what it could not hand on stays counted."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zlib
+from collections.abc import Sequence
+from typing import Optional
+
+from .. import durable, tree
+from ..snapshots.sums import Inodes, bequeath, sum_lines
+from ..store.layout import StoreFolder, read_json, sealed
+from .coverage import Listed, brought, debts
+
+
+def hand_on(store: StoreFolder, name: str) -> Optional[int]:  # noqa: UP045
+    """Before the sealed snapshot `name` goes: give each heir its lines, and note what of its files has none now.
+
+    Returns how many lines went on, None where not all could. Reads the tree of `name` only where something lacks.
+    """
+    counted = sealed(store)
+    older, later = counted[: counted.index(name)], counted[counted.index(name) + 1 :]
+    inherited = bequeath(store, name, later)
+    now = _listed(store, name)
+    had = brought(store, name, now)
+    if later and (inherited is None or had.lines > now.lines):
+        lacked = had if inherited is None else Listed(had.lines - now.lines, max(0, had.bytes - now.bytes))
+        try:
+            _owe(store, name, later[0], _shared_unlisted(store, name, older[-1:], later[0], lacked))
+        except OSError:
+            # It must not keep a full disk full.
+            return None
+    return inherited
+
+
+def _listed(store: StoreFolder, name: str) -> Listed:
+    lines = size = 0
+    try:
+        for line in sum_lines(store, name):
+            lines, size = lines + 1, size + line.size
+    except (OSError, EOFError, zlib.error):
+        return Listed(0, 0)
+    return Listed(lines, size)
+
+
+def _shared_unlisted(store: StoreFolder, name: str, older: Sequence[str], heir: str, most: Listed) -> Listed:
+    """How many files of `name` the heir shares, no older snapshot has, and no list knows; `most` where a look failed.
+
+    A file of several names has one line. One that came without a checksum is no other than one that lost it.
+    """
+    listed: set[bytes]
+    try:
+        listed = {line.path for line in sum_lines(store, heir)}
+    except (OSError, EOFError, zlib.error):
+        listed = set()
+    known, lacking = set(), {}
+    trees = [Inodes(store.root / each) for each in (heir, *older)]
+    root = os.open(store.root / name, tree.FOLDER)
+    try:
+        for folder in tree.folders(root):
+            for entry in folder.entries:
+                inode, path = entry.status.st_ino, b"/".join(filter(None, (folder.path, entry.name)))
+                if not stat.S_ISREG(entry.status.st_mode) or entry.status.st_nlink < 2:
+                    continue
+                if path in listed:
+                    known.add(inode)
+                elif [each.of(path) == inode for each in trees] in ([True], [True, False]):
+                    lacking[inode] = entry.status.st_size
+    except OSError:
+        return most
+    finally:
+        os.close(root)
+        for each in trees:
+            each.close()
+    sizes = [size for inode, size in lacking.items() if inode not in known]
+    return Listed(min(len(sizes), most.lines), sum(sizes))
+
+
+def _owe(store: StoreFolder, name: str, heir: str, owed: Listed) -> None:
+    # By whom: an expiry that was cut off is repeated, and what lies aside may come back.
+    others = {other: debt for other, debt in debts(store, heir).items() if other != name}
+    if owed.lines:
+        durable.write_json(store.owed(heir), {**others, name: owed})
+    elif read_json(store.owed(heir)).get(name) is not None:
+        durable.write_json(store.owed(heir), others)
