@@ -117,7 +117,7 @@ def does_not_fit(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -
     many = len(stored.partials)
     much = f" of about {size(taken)}" if (taken := sent(stored.partials)) else ""
     waits = f"{count(many, 'interrupted copy', 'interrupted copies')}{much} {'is' if many == 1 else 'are'} kept there"
-    do = f"{finding.do}; {waits}, and to give it up, run:"
+    do = f"{finding.do}; {waits}, in the way of a run that leaves more out too; to give up what was sent, run:"
     return replace(finding, do=do, command=f"runner snapshots {store.name} --drop-partials")
 
 
