@@ -106,8 +106,7 @@ class Runner:
         for folder in ("/etc/runner", "/srv/backups", DATA):
             self.lab.run(PAPIO, "mkdir", "-p", folder)
         self.path(PAPIO, FILE).write_text(JOBS)
-        self.path(PAPIO, SENDMAIL).write_text(f'#!/bin/sh\nexec cat >> "{MAIL}"\n')
-        self.path(PAPIO, SENDMAIL).chmod(0o755)
+        self.settle_mail()
         self.make_room()
         self.lab.run(PAPIO, "truncate", "--size=160M", "/run/images/data.img")
         self.lab.run(PAPIO, "mke2fs", "-q", "-t", "ext4", "-b", "4096", "/run/images/data.img")
@@ -116,6 +115,11 @@ class Runner:
         # A hole is a hole; these are read time and again.
         for name, length in (("sparse", 21 << 20), ("all hole", 1 << 20)):
             os.truncate(self.data / "special" / name, length)
+
+    def settle_mail(self) -> None:
+        """Put a sendmail on papio that keeps what is mailed for `mail`."""
+        self.path(PAPIO, SENDMAIL).write_text(f'#!/bin/sh\nexec cat >> "{MAIL}"\n')
+        self.path(PAPIO, SENDMAIL).chmod(0o755)
 
     def make_room(self) -> None:
         """Make the place in papio's memory where the image of the second filesystem is."""

@@ -43,7 +43,8 @@ def runner(lab: Lab) -> Iterator[Runner]:
     lab.run(BACKUP, "truncate", "--size=128M", IMAGE)
     device = lab.run(BACKUP, "losetup", "--find", "--show", IMAGE).stdout.strip()
     fstab = lab.path(BACKUP, "/etc/fstab").read_bytes()
-    made.path(PAPIO, FILE).write_text(JOBS.split("[hooks")[0] + MORE.format(device=device, mount=MOUNT))
+    made.path(PAPIO, FILE).write_text(JOBS + MORE.format(device=device, mount=MOUNT))
+    made.settle_mail()
     yield made
     lab.run(BACKUP, "umount", MOUNT, check=False)
     lab.run(BACKUP, "losetup", "--detach", device)
