@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,8 +103,8 @@ def test_a_root_filesystem_is_not_filled_and_the_message_is_right(runner: Runner
     df = lab.run(BACKUP, "df", "--output=avail", "-B1", "/").stdout.split()
     assert int(df[-1]) >= 16 * MIB, "its users, logs and database go on"
     status = runner.run("status").said
-    (line,) = (each for each in status.splitlines() if each.lstrip().startswith("away"))
-    assert "full" in line, status
+    (about,) = re.findall(r"^  away +0 snapshots .*\n +(.*)$", status, re.MULTILINE)
+    assert about.startswith("full; 1 interrupted copy of about "), status
 
     # Room is made, and what was sent is used.
     (root / "ballast").unlink()
