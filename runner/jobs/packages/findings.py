@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from runner.jobs.packages.choice import blocks
 from runner.jobs.packages.family import Family, fits
+from runner.model.cause import of_job
 from runner.model.facts import Facts
 from runner.model.kind import Draft
 from runner.model.packages import Held, PackageFacts, Trouble, Update, What
@@ -21,6 +22,10 @@ from runner.tools.detached import Detached
 _LISTED = 40
 # With these nothing can be installed, or should be.
 IN_THE_WAY: frozenset[What] = frozenset(("broken", "disk full", "signature"))
+# Of these no list of packages can be had.
+_NO_LISTS: frozenset[What] = frozenset(
+    ("disk full", "expired", "signature", "moved", "clock", "unreachable", "damaged")
+)
 # Why nothing is done, in few words; the finding beside it has the evidence.
 _SHORT: dict[What, str] = {
     "lock": "another program is at work on the packages",
@@ -70,6 +75,15 @@ def troubles(job: Job, troubles: Sequence[Trouble]) -> tuple[Finding, ...]:
             severity="attention" if is_serious(trouble) else "note", source=job.name, text=trouble.text, do=trouble.do
         )
         for trouble in troubles
+    )
+
+
+def without_lists(job: Job, known: Sequence[Trouble]) -> tuple[Finding, ...]:
+    """The same where no list could be fetched: what keeps the job from it, and that it failed, are one thing to do."""
+    return tuple(
+        replace(finding, cause=of_job(job.name)) if trouble.what in _NO_LISTS and is_serious(trouble) else finding
+        for trouble in known
+        for finding in troubles(job, (trouble,))
     )
 
 

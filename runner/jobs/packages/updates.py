@@ -54,8 +54,9 @@ class UpdatesKind(PackagesKind):
             return package_findings.skipped(job, findings, package_findings.short(locked))
         readable = known.fresh or known.partly
         install = _choice(work, known).install if readable else ()
+        troubles = package_findings.troubles if readable else package_findings.without_lists
         findings = (
-            *package_findings.troubles(job, package_findings.replaced(known.troubles, install)),
+            *troubles(job, package_findings.replaced(known.troubles, install)),
             *package_findings.holds(work.site, job, known, facts, work.family),
             *package_findings.cut_off(site, others),
             *(package_findings.no_security(job, known) if _policy(work) == "security" else ()),

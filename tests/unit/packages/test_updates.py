@@ -12,9 +12,10 @@ from runner.jobs.packages.report import packages_report
 from runner.jobs.packages.updates import UpdatesKind
 from runner.model.facts import Reading
 from runner.model.plan import Check, Effect
-from runner.model.run import Verdict
+from runner.model.run import JobReport, Verdict
 from runner.model.site import Host, Job, Site
 from runner.planning import planner, review
+from runner.report.todo import to_do
 from tests.unit.upkeep_parts import (
     KERNEL,
     META,
@@ -160,6 +161,12 @@ def test_with_a_dead_mirror_nothing_is_called_up_to_date() -> None:
     known = facts("unreachable", last={"updates-server": NOW - timedelta(days=3)})
     draft = drafted(UPDATES, known)
     assert names(draft) == ["refresh-first"]
+    # What keeps it from the lists and that the job failed of it are one thing to do.
+    known_why = tuple(each for each in draft.findings if each.severity == "attention")
+    assert [each.cause for each in known_why] == ["job/updates-server"]
+    failed = JobReport(job="updates-server", verdict=Verdict.FAILED, headline="no list could be fetched")
+    (item,) = to_do([failed], known_why, {}).items
+    assert item.headline == f"updates-server: {known_why[0].text}"
     assert [step.replans for step in draft.steps] == [True]
     (only,) = texts(draft, "attention")
     assert "mirror.example.org" in only
