@@ -112,10 +112,19 @@ def keep(store: StoreFolder, chosen: Sequence[str], measured: Sequence[Gain]) ->
 
 
 def forget(store: StoreFolder, shared: Sequence[str]) -> None:
-    """Drop what was measured of these snapshots: another one is going to share with them, and they free less then."""
-    chosen = read_json(store.freed).get("chosen")
-    if isinstance(chosen, list) and any(name in chosen for name in shared):
+    """Drop what was measured of these snapshots and of all after them, since another is going to share with them.
+
+    They free less then. Each older one frees what it did: no inode that is in one of `shared` was counted for it.
+    """
+    saved = read_json(store.freed)
+    chosen, measured = saved.get("chosen"), saved.get("freed")
+    if not isinstance(chosen, list) or not isinstance(measured, list):
+        return
+    older = list(itertools.takewhile(lambda name: name not in shared, chosen))
+    if not older:
         store.freed.unlink(missing_ok=True)
+    elif len(older) < len(chosen):
+        durable.write_json(store.freed, {**saved, "chosen": older, "freed": measured[: len(older)]})
 
 
 def known(store: StoreFolder) -> list[Gain]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 
 from runner.jobs.retention.doubts import Doubt, FilesBefore, files_before
@@ -23,18 +23,18 @@ MAX_SHRINK = 30.0
 _LEFT, _WORTH = 10, 100
 
 
-def bases(own: Sequence[Snapshot], mount: str) -> tuple[str, ...]:
+def bases(own: Sequence[Snapshot], mount: str, apart: Collection[str] = ()) -> tuple[str, ...]:
     """The snapshots, of `own` oldest first, that the next one shares what is mounted at `mount` with, newest first.
 
     The newest that has it; behind it each of the last that had more than all after it: what a source lost for a day
-    is copied again otherwise, all of it.
+    is copied again otherwise, all of it. Of those, none that is to stay `apart`.
     """
     having = [snapshot for snapshot in own if mount in snapshot.filesystems]
     chosen = having[-1:]
     most = _filled(chosen[0], mount) if chosen else None
     for snapshot in reversed(having[-_LOOK_BACK:-1]):
         held = _filled(snapshot, mount)
-        if held and most and _fell(held, most):
+        if held and most and snapshot.name not in apart and _fell(held, most):
             chosen.append(snapshot)
         most = (
             replace(held, files=max(held.files, most.files), size=max(held.size, most.size)) if held and most else most

@@ -252,6 +252,8 @@ def _source(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> link_d
 def _target(work: _SnapshotWork, at: agent.At, room: making_room.RoomToMake) -> link_dest.Target:
     recorded = prune.counted(work.stored)
     going = {expiry.snapshot.name for expiry in room.decision.expire} if room.decision else set()
+    # They go next: who shares with them has to measure anew what that frees, so that no run would come to it.
+    measured_first = room.decision.unmeasured if room.decision else ()
     stay = [snapshot for snapshot in work.own if snapshot.name not in going]
     mounts = sorted({mount for snapshot in stay for mount in snapshot.filesystems})
     return link_dest.Target(
@@ -261,7 +263,7 @@ def _target(work: _SnapshotWork, at: agent.At, room: making_room.RoomToMake) -> 
         name=work.name,
         partials=interrupted(work.stored),
         basis=recorded[-1].name if recorded else "",
-        bases=tuple((mount, name) for mount in mounts for name in fallen.bases(stay, mount)),
+        bases=tuple((mount, name) for mount in mounts for name in fallen.bases(stay, mount, measured_first)),
         remote=work.remote(work.keeper.name),
         has_trash=bool(work.stored.trash),
     )

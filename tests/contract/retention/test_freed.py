@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent.store import freed
+from runner.agent.store.layout import open_store
 from tests.contract.disks.test_disks import disk
 from tests.contract.retention.test_expire import expire, facts, verb
 from tests.contract.storehouse import Storehouse
@@ -160,6 +162,16 @@ def test_a_new_snapshot_leaves_the_measurement_true(plain: Storehouse) -> None:
     grow(plain.source, random.Random(9))
     sealed_by_hand(plain, 8)
     assert in_probe(plain) == before == exact(plain)
+
+
+def test_whoever_shares_with_one_leaves_true_what_those_before_it_free(plain: Storehouse) -> None:
+    measured, store = in_probe(plain), open_store(str(plain.root))
+    first, second, third, *_ = sorted(measured)
+    freed.forget(store, [third])
+    assert in_probe(plain) == {name: measured[name] for name in (first, second)}
+    freed.forget(store, [third])
+    freed.forget(store, [first, third])
+    assert in_probe(plain) == {}
 
 
 def test_expired_from_the_oldest_on_the_rest_stays_true(plain: Storehouse) -> None:

@@ -240,6 +240,7 @@ def rebooted(place: Place) -> None:
     journal.close()
 
 
+@pytest.mark.alone
 def test_what_is_left_of_a_reboot_is_done_before_a_plan_is_applied(place: Place) -> None:
     live(place, 'argv = ["sh", "-c", "kill -TERM $PPID"]')
     assert place.runner("run", "bounce", "--yes").code == 0

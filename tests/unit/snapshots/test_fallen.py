@@ -62,6 +62,12 @@ def test_what_is_shared_with(filled: tuple[int | None, ...], with_days: list[int
     assert shared(*filled) == with_days
 
 
+def test_what_goes_for_room_next_is_shared_with_only_where_it_is_the_newest() -> None:
+    own = days(100_000, 60_000, 10)
+    assert fallen.bases(own, "/home", [own[0].name]) == (own[2].name, own[1].name)
+    assert fallen.bases(own[:1], "/home", [own[0].name]) == (own[0].name,)
+
+
 def test_where_it_was_not_mounted_it_is_shared_with_the_last_that_had_it() -> None:
     with_home, without = days(10, 10), days(5, mount="/srv")[0]
     later = (
