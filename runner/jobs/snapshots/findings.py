@@ -109,8 +109,8 @@ def _made(site: Site, job: Job, stored: StoreFacts) -> tuple[Finding, ...]:
 
 def does_not_fit(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -> Finding:
     """That the next snapshot is known not to fit: how much it needs, how much there is, of whose disk, what to do."""
-    what = "no space left for" if room.tried else "the next snapshot does not fit into"
-    text = f"{what} store {store.name}: {_shortage(store, stored, room)}"
+    fits = f"the next snapshot does not fit into store {store.name}"
+    text = f"{f'no space left for store {store.name}' if room.tried else fits}: {_shortage(store, stored, room)}"
     finding = replace(attention(job, text, _larger(stored, room)), cause=of_store(store.name, Fault.FULL))
     if not stored.partials:
         return finding

@@ -109,7 +109,7 @@ def test_a_store_that_was_wiped_is_the_first_thing_that_is_said(place: Place) ->
         assert ran.code == 3 and "store papio has been emptied: 1 snapshot sealed in it" in first, ran.out
     assert len(place.sealed) == 1, "the best answer to a loss is a new snapshot"
     told = place.rows("SELECT verdict FROM jobs WHERE job = 'backup-papio' ORDER BY ended")
-    assert [row["verdict"] for row in told] == ["done", "attention"]
+    assert [row["verdict"] for row in told] == ["done", "attention needed"]
     # A sandbox that a person removes altogether begins anew: its journal was in it.
     shutil.rmtree(place.sandbox)
     assert place.runner("run", "backup-papio").code == 0

@@ -30,7 +30,8 @@ def packages(folder: Path, **environment: str) -> tuple[int, list[str], str]:
         ("sh", str(ROOT / ".ci/python-packages"), "."), cwd=folder, env={"PATH": os.environ["PATH"], **environment},
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
-    return ran.returncode, (ran.stdout + ran.stderr).splitlines(), (folder / "words").read_text()
+    words = folder / "words"
+    return ran.returncode, (ran.stdout + ran.stderr).splitlines(), words.read_text() if words.exists() else ""
 
 
 def test_without_a_network_it_says_what_to_do_and_not_all_that_pip_says(tmp_path: Path) -> None:
@@ -42,10 +43,17 @@ def test_without_a_network_it_says_what_to_do_and_not_all_that_pip_says(tmp_path
 
 
 def test_out_of_a_folder_of_wheels_nobody_else_is_asked(tmp_path: Path) -> None:
+    for name in ("my wheels", "wheels"):
+        (tmp_path / name).mkdir()
     code, said, words = packages(tmp_path, WHEELS="my wheels")
     assert code == 1 and "could not be installed from my wheels" in said[0] and "same version of Python" in said[-1]
     assert "--no-index --find-links=my wheels --editable ." in words
     assert packages(tmp_path, WHEELS="wheels", FAILS="0")[:2] == (0, [])
+
+
+def test_a_folder_of_wheels_that_is_not_there_is_named_and_nobody_is_asked(tmp_path: Path) -> None:
+    code, said, words = packages(tmp_path, WHEELS="nosuch")
+    assert (code, words, len(said)) == (1, "", 1) and said[0].startswith("there is no folder nosuch here")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
