@@ -129,7 +129,8 @@ def test_review_refuses_a_plan_with_which_a_hook_would_go_below_min(place: Place
 def test_a_source_that_came_back_half_empty_freezes_the_store_and_calls_a_person(place: Place) -> None:
     for path in (place.trees[0] / "folder").iterdir():
         path.unlink()
-    life.good(place, "run", "backup-papio")
+    told = place.runner("run", "backup-papio")
+    assert told.code == 3 and "papio shrank: " in told.out, told.out + told.err
     before = names(place)
     ran = place.runner("run", "purge-papio")
     assert ran.code == 3, ran.out + ran.err

@@ -89,7 +89,7 @@ def test_a_drill_brings_files_and_database_back_over_ssh_and_status_and_the_dail
         ("files", "database"), newest
     )
     assert list(keeper.path(PAPIO, "/var/restored/drill").iterdir()) == []
-    assert "papio: last proven restore: " in (status := flat_status(keeper))
+    assert "last proven restore: " in (status := flat_status(keeper))
     assert re.search(r"last proven restore: [^()]+ ago \(files\), [^()]+ ago \(database\)", status)
     keeper.days_pass(2)
     keeper.mail()
