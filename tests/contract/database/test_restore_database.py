@@ -315,7 +315,7 @@ def test_roles_that_are_missing_come_back_with_their_passwords_and_no_other_chan
         result = world.runner("restore-db", "empty", "--into", "back")
         assert result.code == 4
         assert "the server has no role 'gone; --'" in result.out + result.err
-        result = world.runner("restore-db", "empty", "--into", "back", "--globals")
+        result = world.runner("restore-db", "empty", "--into", "back", "--globals", "--commands")
         assert result.code == 0, result.out
         assert "make gone; --; no role that is there is changed" in result.out
         assert cluster.sql(kept) == password
