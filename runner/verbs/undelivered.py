@@ -69,7 +69,8 @@ def catch_up(desk: DeliveryDesk) -> tuple[Finding, ...]:
     if left:
         why = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
         text = f"{count(left, 'report')} of earlier runs could not be delivered yet: {why}"
-        findings.append(_finding(text, f"put that right: each run tries again, for {LONGEST.days} days"))
+        until = f"for {LONGEST.days} days, or until more than {MOST} wait"
+        findings.append(_finding(text, f"put that right: each run tries again, {until}"))
     return tuple(findings)
 
 

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -156,3 +156,19 @@ class Storehouse:
             assert begun.code == 0, begun.out
             bases = [each for each in (basis, *(f".partial/{part}" for part in resume)) if each]
             return self.seal(name, self.send_all(name, bases) + b"".join(self.kept.values()), *options)
+
+
+def filled(
+    place: Path, names: Sequence[str], change: Callable[[Path, str], object] = lambda source, name: None
+) -> Storehouse:
+    """A new store in `place` with these snapshots, each after the one before; all have the file `old`.
+
+    `change` makes of the source what it is when the snapshot of that name is made.
+    """
+    (place / "source").mkdir()
+    (place / "source/old").write_text("old")
+    house = Storehouse(root=place / "store", source=place / "source")
+    for before, name in zip(("", *names), names, strict=False):
+        change(house.source, name)
+        assert house.snapshot(name, before).code == 0
+    return house

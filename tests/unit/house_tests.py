@@ -14,7 +14,10 @@ PROGRAMS = {"initdb", "pg_ctl", "rpmbuild", "createrepo_c", "debootstrap", "apt-
 
 
 def unmarked(root: Path) -> Offences:
-    """`make test` installs little: what needs more is marked `packages`, and so waits for `make test-all`."""
+    """`make test` installs little: what needs more is marked `packages`, and so waits for `make test-all`.
+
+    It asks of each file whether it has that mark at all, not which of its tests do: only a test that is run knows.
+    """
     wrong = []
     for path in sorted((root / "tests/contract").rglob("test_*.py")):
         needed = SERVERS & set(_reached(root, path, set())) | PROGRAMS & _texts(path)

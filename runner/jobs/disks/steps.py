@@ -63,14 +63,14 @@ class DiskWork:
 
 def make(work: DiskWork) -> tuple[Step, ...]:
     """From a blank device to a mounted store."""
-    disk, made = work.disk, work.state.made
+    disk, made, device = work.disk, work.state.made, work.state.device
     holds = f", {size(made.bytes)} with {count(made.inodes, 'inode')}" if made else ""
     destroy = work.step(
         "format",
         mke2fs.make(disk, work.uuid),
         effect=Effect.DESTROY,
         guard=work.same(),
-        why=f"make an {disk.filesystem}{holds}, on {work.state.device.description}: all on it is lost",
+        why=f"make an {disk.filesystem}{holds}, on {device.description}, {size(device.size)}: all on it is lost",
     ).known_as(Role.FORMAT, disk.name)
     checked = (_interval(work, disk.fsck_every, None),) if disk.fsck_every else ()
     return (destroy, *checked, *attach(work), *_identities(work))

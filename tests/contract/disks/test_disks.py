@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 
 from runner.agent.clock import now
 from tests.compare import fingerprint
+from tests.contract.site import until
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, Storehouse, frame
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
@@ -176,12 +176,8 @@ def test_a_disk_taken_away_during_the_transfer_is_not_sealed(tmp_path: Path) -> 
 
 def stopped(log: Path) -> int:
     """The process that strace says is stopped."""
-    for _ in range(2000):
-        found = re.search(r"^(\d+) .*--- stopped by SIGSTOP", log.read_text() if log.exists() else "", re.MULTILINE)
-        if found:
-            return int(found[1])
-        time.sleep(0.01)
-    raise AssertionError("it never stopped")
+    told = re.compile(r"^(\d+) .*--- stopped by SIGSTOP", re.MULTILINE)
+    return int(until(lambda: told.search(log.read_text() if log.exists() else ""))[1])
 
 
 def test_a_disk_changed_while_checksums_are_inherited_loses_no_snapshot(tmp_path: Path) -> None:

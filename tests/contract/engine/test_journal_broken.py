@@ -126,6 +126,7 @@ def test_a_journal_that_breaks_while_it_is_open_is_told_and_the_next_run_begins_
         assert journal.asides.untold()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 @pytest.mark.parametrize("options", ["size=16k", "ro"])
 def test_a_disk_that_is_full_or_read_only_is_no_broken_journal(path: Path, options: str) -> None:
     path.parent.mkdir()

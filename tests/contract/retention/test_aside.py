@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.compare import fingerprint
-from tests.contract.retention.test_expire import copied, expire, facts, verb
-from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Storehouse
+from tests.contract.retention.test_audit import audit
+from tests.contract.retention.test_expire import copied, expire, facts, names, verb
+from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Storehouse, filled
 
 ONE, TWO, THREE = (f"2026-11-2{day}T010000Z" for day in range(3))
 AHEAD = "2098-11-23T010000Z"
@@ -21,24 +22,17 @@ AHEAD = "2098-11-23T010000Z"
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Storehouse:
     """Three snapshots in order, and one that a clock named which was ahead; `old` is in all, `new` in the last two."""
-    place = tmp_path_factory.mktemp("ready")
-    (place / "source").mkdir()
-    (place / "source/old").write_text("old")
-    house = Storehouse(root=place / "store", source=place / "source")
-    for before, name in (("", ONE), (ONE, TWO), (TWO, THREE), (THREE, AHEAD)):
+
+    def change(source: Path, name: str) -> None:
         if name == THREE:
-            (house.source / "new").write_text("new")
-        assert house.snapshot(name, before).code == 0
-    return house
+            (source / "new").write_text("new")
+
+    return filled(tmp_path_factory.mktemp("ready"), (ONE, TWO, THREE, AHEAD), change)
 
 
 @pytest.fixture
 def house(ready: Storehouse, tmp_path: Path) -> Storehouse:
     return copied(ready, tmp_path / "house")
-
-
-def names(house: Storehouse) -> list[str]:
-    return [each["name"] for each in facts(house)["sealed"]]
 
 
 def test_one_from_the_future_leaves_the_count_whole_and_names_are_in_order_again(house: Storehouse) -> None:
@@ -62,7 +56,7 @@ def test_what_lies_aside_is_not_audited_measured_or_expired(house: Storehouse) -
     verb(house, "set-aside", AHEAD)
     assert expire(house, ONE).code == 0
     assert (house.root / f".aside/records/{AHEAD}.sums.gz").is_file()
-    audited = verb(house, "audit", "--every", "1", "--bytes", "1000000", "--seconds", "60").answer
+    audited = audit(house)
     assert (audited["findings"], audited["taken"]) == ([], 2)
     assert [each["name"] for each in house.call("freed", str(house.root)).answer["freed"]] == [TWO]
 
@@ -73,7 +67,7 @@ def test_checksums_of_what_lives_on_go_to_the_next_snapshot(house: Storehouse) -
     (house.root / TWO / "old").write_text("OLD")
     os.utime(house.root / TWO / "old", ns=(old.st_atime_ns, old.st_mtime_ns))
     if shutil.which("xxhsum"):
-        audited = verb(house, "audit", "--every", "1", "--bytes", "1000000", "--seconds", "60").answer
+        audited = audit(house)
         assert [each["path"] for each in audited["findings"]] == ["old"]
 
 

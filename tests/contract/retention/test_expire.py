@@ -16,7 +16,7 @@ import pytest
 
 from tests.compare import fingerprint
 from tests.contract.disks.test_disks import disk
-from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, Storehouse
+from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, Storehouse, filled
 
 NAMES = tuple(f"2026-11-{day}T010000Z" for day in range(20, 25))
 MOVES = "rename,renameat,renameat2,unlink,unlinkat,fsync,mkdir,mkdirat"
@@ -30,14 +30,7 @@ def copied(ready: Storehouse, place: Path) -> Storehouse:
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Storehouse:
     """Five clean snapshots; the file `day` is new in each, `old` came with the first."""
-    place = tmp_path_factory.mktemp("ready")
-    (place / "source").mkdir()
-    (place / "source/old").write_text("old")
-    house = Storehouse(root=place / "store", source=place / "source")
-    for before, name in zip(("", *NAMES), NAMES, strict=False):
-        (house.source / "day").write_text(name)
-        assert house.snapshot(name, before).code == 0
-    return house
+    return filled(tmp_path_factory.mktemp("ready"), NAMES, lambda source, name: (source / "day").write_text(name))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from runner.model.facts import Snapshot
 from tests.contract.retention.test_expire import copied, expire, facts, verb
-from tests.contract.storehouse import Said, Storehouse
+from tests.contract.storehouse import Said, Storehouse, filled
 
 ONE, TWO, THREE = (f"2026-11-2{day}T010000Z" for day in range(3))
 SOON = "2099-01-01T02:00:00+02:00"
@@ -19,12 +19,7 @@ SOON = "2099-01-01T02:00:00+02:00"
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Storehouse:
-    place = tmp_path_factory.mktemp("ready")
-    (place / "source").mkdir()
-    house = Storehouse(root=place / "store", source=place / "source")
-    for before, name in (("", ONE), (ONE, TWO), (TWO, THREE)):
-        assert house.snapshot(name, before).code == 0
-    return house
+    return filled(tmp_path_factory.mktemp("ready"), (ONE, TWO, THREE))
 
 
 @pytest.fixture

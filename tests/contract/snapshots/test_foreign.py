@@ -8,20 +8,17 @@ from pathlib import Path
 import pytest
 
 from runner.agent import regular
+from runner.agent.answer import Refused
 from runner.agent.store.inspect import inspect_store
 from runner.agent.store.layout import open_store, read_json, require_json
-from tests.contract.site import Place
+from tests.contract.site import Place, small
 
 CHECK = '[jobs.check-papio]\nkind = "check"\nstore = "papio"\nnewest_within = "26h"\nrunway = "30d"\n'
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    tree = tmp_path / "tree"
-    tree.mkdir()
-    (tree / "file").write_text("kept")
-    made = Place(folder=tmp_path / "site", trees=(tree,))
-    made.declare(CHECK)
+    made = small(tmp_path, CHECK)
     assert made.runner("run", "backup-papio").code == 0
     return made
 
@@ -95,7 +92,7 @@ def test_only_regular_files_of_a_possible_size_are_read(tmp_path: Path) -> None:
         regular.content(tmp_path / "big", 4)
     assert regular.content(tmp_path / "big", 5) == b"12345"
     assert read_json(tmp_path / "fifo") == {}
-    with pytest.raises(Exception, match="cannot be understood"):
+    with pytest.raises(Refused, match="cannot be understood"):
         require_json(tmp_path / "fifo")
     answer = inspect_store({"path": str(open_store(str(tmp_path)).root)})
     assert answer.problem == "" and set(answer.foreign) == {"fifo", "link", "big"}

@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,9 @@ import pytest
 
 from runner.agent.host import room as rooms
 from runner.agent.host.room import Room, free, last
+from tests.contract.site import until
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, execute
+from tests.lowest import Lowest
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 MIB = 1 << 20
@@ -55,29 +56,8 @@ def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Disk]:
         subprocess.run(("umount", folder), check=True)
 
 
-class Lowest:
-    """The least that was free of a disk while the block ran, looked at all the time."""
-
-    def __init__(self, disk: Disk) -> None:
-        self.seen = disk.free()
-        self._disk, self._over = disk, threading.Event()
-        self._thread = threading.Thread(target=self._look)
-
-    def _look(self) -> None:
-        while not self._over.wait(0.002):
-            now = self._disk.free()
-            self.seen = Room(min(self.seen.bytes, now.bytes), min(self.seen.inodes, now.inodes))
-
-    def __enter__(self) -> Lowest:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-
 @root_only
+@pytest.mark.alone
 @pytest.mark.parametrize("scarce", ["bytes", "inodes"])
 def test_rsync_is_ended_before_it_takes_the_last_and_nobody_writes_any_more(
     disk: Disk, tmp_path: Path, scarce: str
@@ -93,7 +73,7 @@ def test_rsync_is_ended_before_it_takes_the_last_and_nobody_writes_any_more(
             (disk.folder / f"other{other}").touch()
     # So slowly that the last of so small a disk takes a third of a second: this machine has more to do than to end it.
     slowly = "--bwlimit=4m" if scarce == "bytes" else "--bwlimit=200k"
-    with Lowest(disk) as lowest:
+    with Lowest(disk.folder) as lowest:
         ended = keep(disk.folder, "rsync", "-a", slowly, "--", f"{source}/", f"{disk.folder}/copy/")
     assert ended.code == 78, ended
     assert b"no space left" in ended.err
@@ -170,17 +150,17 @@ def test_whoever_ends_it_ends_what_it_runs(tmp_path: Path, number: signal.Signal
     # Shells ignore this for what they begin in the background, and so may whoever runs the tests.
     reset = lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)  # noqa: E731
     with subprocess.Popen(argv, env=ENVIRONMENT, preexec_fn=reset) as process:  # noqa: PLW1509
-        pid = int(_until(lambda: (tmp_path / "pid").read_text() if (tmp_path / "pid").exists() else ""))
+        pid = _begun(tmp_path)
         process.send_signal(number)
         assert process.wait(20) == -number
-    _until(lambda: "" if _alive(pid) else "gone")
+    until(lambda: not _alive(pid))
 
 
 def test_who_stops_it_and_lets_it_go_on_ends_nothing(tmp_path: Path) -> None:
     script = f"echo $$ > {tmp_path}/pid; while ! test -e {tmp_path}/over; do sleep 0.02; done; echo whole"
     argv = (*PROGRAM, "keep-room", str(tmp_path), "--", "sh", "-c", script)
     with subprocess.Popen(argv, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        _until(lambda: (tmp_path / "pid").read_text() if (tmp_path / "pid").exists() else "")
+        _begun(tmp_path)
         for _ in range(2):
             process.send_signal(signal.SIGSTOP)
             # Longer than it ever waits: its deadline is over when it goes on.
@@ -192,13 +172,9 @@ def test_who_stops_it_and_lets_it_go_on_ends_nothing(tmp_path: Path) -> None:
     assert (process.returncode, out, err) == (0, b"whole\n", b"")
 
 
-def _until(look: object) -> str:
-    assert callable(look)
-    for _ in range(2000):
-        if seen := look().strip():
-            return str(seen)
-        time.sleep(0.01)
-    raise AssertionError("it never came")
+def _begun(folder: Path) -> int:
+    """The process that has said there that it runs."""
+    return int(until(lambda: (folder / "pid").read_text().strip() if (folder / "pid").exists() else None))
 
 
 def _alive(pid: int) -> bool:

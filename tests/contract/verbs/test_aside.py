@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.contract.site import Place
+from tests.contract.site import Place, small
 from tests.contract.storehouse import Storehouse
 
 AHEAD = "2098-11-23T081500Z"
@@ -23,10 +24,7 @@ App.now = lambda self: now(self) + timedelta(days=365, hours=1)
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    (tmp_path / "tree").mkdir()
-    (tmp_path / "tree/file").write_text("content\n")
-    made = Place(folder=tmp_path / "site", trees=(tmp_path / "tree",))
-    made.declare()
+    made = small(tmp_path)
     ran = made.runner("run", "backup-papio")
     assert ran.code == 0, ran.out + ran.err
     return made
@@ -78,6 +76,19 @@ def test_a_snapshot_from_the_future_leaves_by_the_command_that_the_message_gives
     assert ran.code == 0, ran.out + ran.err
     assert not [path for path in place.store.rglob(f"*{AHEAD}*") if path.is_dir()]
     assert place.runner("snapshots", "--set-aside", AHEAD).code == 2
+
+
+def test_records_of_lost_snapshots_leave_by_the_command_that_the_message_gives(place: Place) -> None:
+    (sealed,) = place.sealed
+    shutil.rmtree(sealed)
+    ran = place.runner("run", "backup-papio")
+    assert ran.code == 3 and len(place.sealed) == 1, ran.out + ran.err
+    (command,) = set(re.findall(r"runner (snapshots papio --set-aside lost)", ran.out))
+    ran = place.runner(*command.split())
+    assert ran.code == 0, ran.out + ran.err
+    assert [path.name for path in (place.store / ".aside/records").glob("*.json")] == [f"{sealed.name}.json"]
+    ran = place.runner("run", "backup-papio")
+    assert ran.code == 0 and "--set-aside lost" not in ran.out, ran.out + ran.err
 
 
 def test_interrupted_copies_are_dropped_unless_a_run_holds_the_store(place: Place) -> None:

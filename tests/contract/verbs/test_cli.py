@@ -18,7 +18,7 @@ import pytest
 from runner.cli.verbs import VERBS
 from runner.model.errors import EXIT_CODES
 from tests import compare, trees
-from tests.contract.site import REPOSITORY, Place, running, tree_without_holes, until
+from tests.contract.site import REPOSITORY, Place, running, small, tree_without_holes, until
 
 pytestmark = pytest.mark.long
 
@@ -47,11 +47,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture
 def fresh(tmp_path: Path) -> Place:
     """A site over a small plain tree; nothing has run."""
-    (tmp_path / "tree").mkdir()
-    (tmp_path / "tree/file").write_text("content\n")
-    made = Place(folder=tmp_path / "site", trees=(tmp_path / "tree",))
-    made.declare()
-    return made
+    return small(tmp_path)
 
 
 def odd(place: Place, name: bytes) -> bytes:

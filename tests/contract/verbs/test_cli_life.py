@@ -15,18 +15,13 @@ from tests.contract.site import Place
 
 pytestmark = pytest.mark.long
 
-JOBS = """
-[jobs.purge-papio]
-kind = "prune"
-store = "papio"
-[jobs.check-papio]
-kind = "check"
-store = "papio"
+AUDIT = """
 [jobs.audit-papio]
 kind = "audit"
 store = "papio"
 every = "1d"
 """
+JOBS = life.PURGE + AUDIT
 GREEDY = """
 from runner.hookspecs import hookimpl
 from runner.model.plan import Command, Effect, Insertion, Step

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,7 +19,7 @@ from runner.cli import opening, verbs
 from runner.config import load as config
 from runner.jobs.catalogue import together
 from runner.model.errors import UsageError
-from tests.contract.site import PATIENCE, REPOSITORY, Place
+from tests.contract.site import PATIENCE, REPOSITORY, Place, small
 
 WITHOUT: dict[str, Callable[[], None]] = {
     "1>&-": lambda: os.close(1),
@@ -28,11 +31,7 @@ WITHOUT: dict[str, Callable[[], None]] = {
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    (tmp_path / "tree").mkdir()
-    (tmp_path / "tree/file").write_text("content\n")
-    made = Place(folder=tmp_path / "site", trees=(tmp_path / "tree",))
-    made.declare()
-    return made
+    return small(tmp_path)
 
 
 def started(place: Place, before: Callable[[], None], *argv: str) -> subprocess.CompletedProcess[bytes]:
@@ -102,20 +101,28 @@ def test_an_interrupt_while_it_starts_is_one_word(
     assert capfd.readouterr() == ("", "runner: interrupted\n")
 
 
+@pytest.fixture
+def entered() -> Iterator[Place]:
+    """A site in a folder that everybody may enter, which one below pytest's own is not."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    folder.chmod(0o755)
+    yield small(folder)
+    shutil.rmtree(folder)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
 @pytest.mark.parametrize("closed", ["site/sandbox", "site"])
-def test_another_user_hears_whose_site_it_is(place: Place, closed: str) -> None:
-    assert place.runner("run").code == 0
-    site = config.load(place.folder / "jobs.toml", kinds=together(()))
-    for folder in (place.folder, place.folder.parent):
-        folder.chmod(0o755)
-    (place.folder.parent / closed).chmod(0o700)
+def test_another_user_hears_whose_site_it_is(entered: Place, closed: str) -> None:
+    assert entered.runner("run").code == 0
+    site = config.load(entered.folder / "jobs.toml", kinds=together(()))
+    shut = entered.folder.parent / closed
+    entered.folder.chmod(0o755)
+    shut.chmod(0o700)
     opening._require_own(site)
     os.seteuid(65534)
     try:
-        with pytest.raises(
-            UsageError, match=r"this site is kept by root, and \w+ may not work in .*\n.*run it as root"
-        ):
+        words = rf"this site is kept by root, and \w+ may not work in {re.escape(str(shut))}\n.*run it as root"
+        with pytest.raises(UsageError, match=words):
             opening._require_own(site)
     finally:
         os.seteuid(0)
@@ -140,6 +147,7 @@ def plugin(settings):
 """
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 def test_what_was_sealed_before_the_state_was_full_is_in_the_message(place: Place) -> None:
     place.declare('[hooks."mysite.filler"]\n')
     (place.folder / "mysite").mkdir()

@@ -9,18 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract import life
 from tests.contract.site import Place
 
-MORE = """
-[jobs.purge-papio]
-kind = "prune"
-store = "papio"
-[jobs.check-papio]
-kind = "check"
-store = "papio"
-newest_within = "26h"
-runway = "30d"
-"""
 # A backup that fails on its way, while the file `stop` is there.
 STOP = """
 from runner.hookspecs import hookimpl
@@ -47,9 +38,7 @@ def place(tmp_path: Path) -> Place:
     for number in range(5):
         (tree / f"file {number}").write_text(f"content {number}")
     made = Place(folder=tmp_path / "site", trees=(tree,))
-    made.declare(MORE)
-    jobs = made.folder / "jobs.toml"
-    jobs.write_text(jobs.read_text().replace("min = 30, max = 400", "min = 1, max = 2, per_day = 9"))
+    life.policy(made, "min = 1, max = 2", counting=", per_day = 9")
     return made
 
 

@@ -153,6 +153,7 @@ def test_the_old_the_many_and_what_cannot_be_read_are_given_up_and_told(site: Si
     assert "cannot be read, and is dropped: 20261101T000000Z-1.json" in lost[0].text
     assert "never delivered by mail, and is given up" in lost[1].text
     assert "20 reports" in waiting.text and len(kept(site)) == 20
+    assert waiting.do.endswith("each run tries again, for 14 days, or until more than 20 wait")
 
 
 def test_a_hook_that_is_gone_waits_for_nothing(site: Site) -> None:

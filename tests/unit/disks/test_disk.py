@@ -171,7 +171,7 @@ def test_only_the_format_destroys_and_only_while_the_device_is_what_was_reviewed
     assert destroying.guard is not None
     assert (destroying.guard.field, destroying.guard.relation, destroying.guard.value) == ("device", "==", BLANK)
     assert destroying.guard.why == "/dev/disk/by-id/usb-1 is still the same disk, and as blank as it was"
-    assert "T5, serial S49W" in destroying.why
+    assert "T5, serial S49W, 931.5 GiB: all on it is lost" in destroying.why
     assert destroying.timeout >= 86400
 
 
