@@ -20,6 +20,9 @@ sed -i "s|^root:[^:]*:|root:$HASH:|" "$W/etc/shadow"
 mount --bind "$W/etc/passwd" /etc/passwd
 mount --bind "$W/etc/shadow" /etc/shadow
 mount --bind "$W/dev" /dev
+# Without an id journald keeps no journal; an image of a machine that never booted has an empty one.
+tr -d - </proc/sys/kernel/random/uuid >"$W/etc/machine-id"
+mount --bind "$W/etc/machine-id" /etc/machine-id
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /var/log
 mkdir -p /run/systemd/journal /run/log/journal /run/sshd
