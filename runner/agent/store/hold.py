@@ -16,8 +16,6 @@ from . import closed, disk, lock, owned
 from .contract import Hold, HoldAnswer, Release, Released, TakeOver
 from .layout import StoreFolder, open_store
 
-ROOM = 4096
-
 STEP = 0.1
 
 # Less than the executor's patience with a lock.
@@ -70,14 +68,14 @@ def take(path: Path) -> int | None:
     if not lock.take(descriptor, lock.HOLD):
         os.close(descriptor)
         return None
-    os.pwrite(descriptor, b" " * ROOM, 0)
+    os.pwrite(descriptor, b" " * lock.ROOM, 0)
     return descriptor
 
 
 def keep(descriptor: int, plan: str, who: str) -> None:
     """Write into the lock for whom it is held, print `{"held": true}`, and wait for the end of stdin."""
     about = {"plan": plan, "who": who, "pid": os.getpid(), "since": clock.now()}
-    os.pwrite(descriptor, json.dumps(about).encode().ljust(ROOM)[:ROOM], 0)
+    os.pwrite(descriptor, json.dumps(about).encode().ljust(lock.ROOM)[: lock.ROOM], 0)
     os.fsync(descriptor)
     reply(HoldAnswer(held=True))
     lock.until_stdin_ends()

@@ -29,6 +29,8 @@ HOLD = 0
 WORK = 1
 FLOCK = "hhqqi0q"
 TEXT = 1000
+# What a holder writes about itself is that long, blanks and all. What lies behind it is not ours.
+ROOM = 4096
 MOST_PIDS = 1 << 22
 
 
@@ -60,7 +62,7 @@ def held_by(descriptor: int, byte: int) -> int | None:
 def holder_text(descriptor: int) -> dict[str, Any]:
     """What the holder wrote about itself, as far as it can be read."""
     try:
-        text = json.loads(os.pread(descriptor, 65536, 0))
+        text = json.loads(os.pread(descriptor, ROOM, 0))
     except (ValueError, RecursionError):
         text = None
     return text if isinstance(text, dict) else {}

@@ -81,6 +81,13 @@ def test_a_lock_that_is_no_file_is_a_sentence(place: Place) -> None:
     assert said.code == 3 and "lock is not a file, so nobody can hold it" in " ".join(said.out.split())
 
 
+@pytest.mark.parametrize("rubbish", ["[" * 100_000, "\0\xff"])
+def test_what_somebody_wrote_into_the_lock_holds_nothing(place: Place, rubbish: str) -> None:
+    (place.store / ".runner/lock").write_text(rubbish)
+    said = place.runner("run", "backup-papio")
+    assert said.code == 0 and len(place.sealed) == 2, said.out
+
+
 def test_only_regular_files_of_a_possible_size_are_read(tmp_path: Path) -> None:
     fifo(tmp_path / "fifo")
     (tmp_path / "link").symlink_to("fifo")
