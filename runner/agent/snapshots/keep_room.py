@@ -81,7 +81,7 @@ class _GuardedEnd(NamedTuple):
 def _watched(argv: Sequence[str], guard: Guard) -> _GuardedEnd:
     """Run it to its end, or until nothing is left."""
     prctl = _prctl()
-    # What rsync has forked is ours when rsync is gone, so that nobody writes any more when we say how it ended.
+    # What rsync has forked is ours when rsync is gone, so that nobody writes any more when we say that it failed.
     prctl(SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = _start(argv, prctl, set(signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)))
@@ -103,7 +103,7 @@ def _watched(argv: Sequence[str], guard: Guard) -> _GuardedEnd:
         number = _heard(rooms.pause(left) if left else rooms.SELDOM)
         if number and number != signal.SIGCHLD:
             os.kill(pid, number)
-    _part()
+    _part(ended_well=not status and not full)
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
     return _GuardedEnd(code, full)
 
@@ -159,11 +159,15 @@ def _end(number: int, *known: int) -> None:
             os.kill(each, number)
 
 
-def _part() -> None:
-    """Wait for what it left behind, then kill it: an ssh, say, whose other end does not answer."""
+def _part(*, ended_well: bool) -> None:
+    """Wait for what it left behind, but not for ever, then kill it: an ssh, say, whose other end does not answer.
+
+    What one that ended well leaves behind is meant to stay, such as an ssh that keeps its connection for the next.
+    """
     deadline = time.monotonic() + PARTING
+    until = deadline if ended_well else deadline + PARTING
     with contextlib.suppress(ChildProcessError):
-        while time.monotonic() < deadline + PARTING:
+        while time.monotonic() < until:
             if os.waitpid(-1, os.WNOHANG)[0]:
                 continue
             if time.monotonic() >= deadline:

@@ -174,15 +174,17 @@ def test_who_stops_it_and_lets_it_go_on_ends_nothing(tmp_path: Path) -> None:
 
 def deaf(folder: Path, more: str) -> str:
     """Lines of sh that begin what does not hear TERM, note it in `pid`, and then `more`."""
-    return f"trap '' TERM; sleep 60 & echo $! > {folder}/new; mv {folder}/new {folder}/pid; {more}"
+    return f"trap '' TERM; sleep 60 <&- >&- 2>&- & echo $! > {folder}/new; mv {folder}/new {folder}/pid; {more}"
 
 
 @pytest.mark.parametrize(
     ("room_for", "more", "code"),
-    [(10**6, "exit 0", 0), (10**6, "kill -9 $$", -9), (1, "sleep 60", 78)],
-    ids=["left behind", "left behind by one that was killed", "for room"],
+    [(10**6, "exit 12", 12), (10**6, "kill -9 $$", -9), (1, "sleep 60", 78), (10**6, "exit 0", 0)],
+    ids=["failed", "killed", "for room", "whole"],
 )
-def test_nobody_writes_any_more_when_it_says_how_it_ended(tmp_path: Path, room_for: int, more: str, code: int) -> None:
+def test_what_is_left_behind_is_ended_but_by_what_ended_well(
+    tmp_path: Path, room_for: int, more: str, code: int
+) -> None:
     script = f"""
 import itertools, sys, time
 from pathlib import Path
@@ -201,7 +203,11 @@ sys.exit(keep_room.keep_room(["{tmp_path}", "--", "sh", "-c", sys.argv[1]]))
 """
     ended = execute((*PROGRAM[:2], "-c", script, deaf(tmp_path, more)))
     assert ended.code == code, ended
-    assert not _alive(int((tmp_path / "pid").read_text()))
+    pid = int((tmp_path / "pid").read_text())
+    # An ssh that keeps its connection for the next is left alone.
+    assert _alive(pid) == (code == 0)
+    if code == 0:
+        os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("system", [True, False])
