@@ -46,6 +46,8 @@ FileName = Annotated[str, FILE_NAME]
 FileNameWord = Annotated[str, WORD, FILE_NAME]
 FileNameOrNone = Annotated[str, re.compile(f"(?:{FILE_NAME.pattern})?")]
 Digest = Annotated[str, re.compile(r"(?:[0-9a-f]{64})?")]
+# A plan: the time at which it was made.
+PLAN = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
 UUID = re.compile(r"[0-9A-Za-z-]{0,64}")
 Uuid = Annotated[str, UUID]
 # machine-id(5), "" where it is not known.

@@ -33,7 +33,10 @@ class CommandAnswer(NamedTuple):
 
 
 def ask(argv: Sequence[str], *, timeout: float) -> CommandAnswer:
-    """Run `argv`, which only reads, with stdin closed, for at most `timeout` seconds; never raises for its faults."""
+    """Run `argv` with stdin closed, for at most `timeout` seconds; never raises for its faults.
+
+    It only reads, or only asks a service for something: in its environment is that nobody need wait for it.
+    """
     try:
         process = subprocess.Popen(
             tuple(argv),

@@ -19,6 +19,12 @@ def make_folder(path: Path, mode: int = 0o700) -> None:
     path.chmod(mode)
 
 
+def make_folders(path: Path, mode: int = 0o700) -> None:
+    """Make a folder, and what is missing above it, each with exactly `mode`."""
+    for folder in (*reversed(path.parents), path):
+        make_folder(folder, mode)
+
+
 def sync_folder(path: Path) -> None:
     """Force a folder's entries to the disk; fsync(2)."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

@@ -182,7 +182,7 @@ def _ended(process: subprocess.Popen[bytes], until: float, folder: Folder) -> in
         if seen.left is None:
             raise Refused(
                 f"no space left for the dump: {seen.free.bytes:,} bytes are free below {str(folder.root)!a}, and the "
-                f"last {seen.last.bytes:,} are left; what was written is removed again",
+                f"last {seen.last.bytes:,} must stay free; what was written is removed again",
                 "free some there, keep fewer dumps, or take a larger disk",
             )
         left = max(1, until - time.monotonic())
@@ -205,10 +205,11 @@ def _require_room(folder: Folder, before: Sequence[Mapping[str, Any]]) -> None:
     """As much as the last one took and a tenth: a disk that this fills would stop more than the dump."""
     left = room.guard(folder.root).look().left
     needed, there = (int(before[-1]["bytes"]) * 11 // 10 if before else 0) + _SPARE, free(folder.root)
-    there = min(there, left.bytes) if left else 0
-    if there < needed:
+    may = min(there, left.bytes) if left else 0
+    if may < needed:
+        which = f"{there:,} are free" if may == there else f"of {there:,} that are free only {may:,} may be taken"
         raise Refused(
-            f"no room for the dump: going by the last one it needs {needed:,} bytes, and {there:,} are free",
+            f"no room for the dump: going by the last one it needs {needed:,} bytes, and {which}",
             f"free some below {str(folder.root)!a}, keep fewer dumps, or take a larger disk",
         )
 

@@ -194,7 +194,7 @@ def write(folder: Folder, to: DatabaseServer) -> None:
     # pg_dumpall writes some names in quotes.
     text = _TEXT.format(user=user, role=f'"\\{{0,1\\}}{user}"\\{{0,1\\}}')
     path = folder.root / "README.txt"
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
         if regular.content(path) == text.encode():
             return
     publish_text(path, text, 0o644)

@@ -120,9 +120,8 @@ def hold(path: str, server: DatabaseServer) -> Folder:
 def _make(root: Path, uid: int, gid: int) -> None:
     if point := unmounted(root.resolve()):
         raise Refused(f"nothing is mounted at {point!a}, and {str(root)!a} is not there", "mount it, or correct `to`")
-    for folder in reversed(root.parents):
-        # Whose the dumps are must get through.
-        durable.make_folder(folder, _PASSED)
+    # Whose the dumps are must get through.
+    durable.make_folders(root.parent, _PASSED)
     root.mkdir(mode=0o700)
     os.chown(root, uid, gid)
     durable.sync_folder(root.parent)

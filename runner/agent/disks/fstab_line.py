@@ -11,6 +11,7 @@ from pathlib import Path
 from .. import durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
+from ..host.fstab import rows
 from ..host.mounts import unescaped
 from .contract import CountFstabLines, FstabLinePut, FstabLines, PutFstabLine
 
@@ -60,7 +61,6 @@ def _changed(content: bytes, old: bytes, new: bytes, name: str) -> bytes:
 def count(argv: Sequence[str]) -> int:
     """Print how many lines of fstab, beside comments, are for the mount point. Reads only."""
     options = parse_as(CountFstabLines, argv)
-    rows = [line.split() for line in Path(options.file).read_bytes().split(b"\n")]
-    entries = (row for row in rows if len(row) > 1 and not row[0].startswith(b"#"))
+    entries = (row for row in rows(Path(options.file).read_bytes()) if len(row) > 1)
     reply(FstabLines(sum(unescaped(row[1]) == options.mount for row in entries)))
     return 0

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import durable
-from ..answer import reply
-from ..arguments import parse_as
-from ..store.layout import open_store, require_json
+from ..answer import Refused, reply
+from ..arguments import DeclaredDisk, parse_as
+from ..store import disk
+from ..store.layout import open_store
 from .contract import DiskMarked, MarkDisk
 
 
 def run(argv: Sequence[str]) -> int:
-    """Write into STORE that it is on the disk `--uuid` since then, in one move; what it keeps already stays."""
+    """Write into STORE that it is on the disk `--uuid` since then; what it keeps already stays.
+
+    Refused, and nothing is made, unless that disk is what is mounted there.
+    """
     options = parse_as(MarkDisk, argv)
+    if not options.uuid:
+        raise Refused("no disk is named", "see docs/store.md")
     store = open_store(options.store)
+    disk.require(store, DeclaredDisk("", options.uuid))
     for folder in (store.root, store.runner):
         durable.make_folder(folder)
-    path = store.runner / "disk.json"
-    known = require_json(path)
-    if not known:
-        durable.write_json(path, {"uuid": options.uuid, "since": options.since})
-    reply(DiskMarked(str(known.get("uuid", options.uuid))))
+    reply(DiskMarked(disk.mark(store, options.uuid, options.since)))
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import ctypes
+import errno
 import fcntl
 import os
 from collections.abc import Sequence
@@ -12,10 +13,9 @@ from pathlib import Path
 from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..host.mounts import mounts
-from ..store.trash import GET_FLAGS, SET_FLAGS
+from ..store.trash import GET_FLAGS, IMMUTABLE, SET_FLAGS
 from .contract import MadeUnwritable, MakeUnwritable
 
-IMMUTABLE = 0x10
 # unshare(2), mount(2), umount(2).
 NEW_MOUNTS, RECURSIVE, PRIVATE, DETACH = 0x00020000, 1 << 14, 1 << 18, 2
 
@@ -24,9 +24,11 @@ def run(argv: Sequence[str]) -> int:
     """Make the folder at MOUNT immutable (chattr(1)), so that nobody, root included, fills the filesystem it is on.
 
     The folder below whatever is mounted there, never the top of the disk: what is mounted is taken away in a
-    mount namespace that ends with us, and the host sees nothing of it.
+    mount namespace that ends with us, and the host sees nothing of it. Never `/`.
     """
     point = Path(parse_as(MakeUnwritable, argv).mount).resolve()
+    if point == Path("/"):
+        raise Refused("/ is no mount point of a backup disk", "name the folder at which the disk is mounted")
     libc = ctypes.CDLL(None, use_errno=True)
     _require(libc.unshare(NEW_MOUNTS), "unshare")
     _require(libc.mount(b"none", b"/", None, ctypes.c_ulong(RECURSIVE | PRIVATE), None), "/")
@@ -38,6 +40,8 @@ def run(argv: Sequence[str]) -> int:
         fcntl.ioctl(descriptor, GET_FLAGS, flags, True)
         fcntl.ioctl(descriptor, SET_FLAGS, array.array("i", [flags[0] | IMMUTABLE]))
     except OSError as problem:
+        if problem.errno not in (errno.ENOTTY, errno.EOPNOTSUPP):
+            raise
         error = f"{str(point)!a} cannot be made immutable: {problem.strerror}"
         raise Refused(error, "its filesystem has no such flag: see that the disk is always mounted") from problem
     finally:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import durable
+from .. import durable, trust
 from ..answer import Refused, reply
-from ..arguments import parse_as
+from ..arguments import PLAN, parse_as
 from ..database.server import free
 from ..frames import json_lines
 from ..store import lock, trash
 from . import confined
 from .contract import Bring, DrillRoom, ScratchFolder
 
-PLAN = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
 INSIDE = ("files", "dumps", "cluster", "view")
 PASSED = 0o711
 _MIB = 1 << 20
@@ -49,10 +47,9 @@ def drill_room(argv: Sequence[str]) -> int:
         elif options.remove:
             removed = _remove(folder)
         else:
-            _make(folder)
-            status = folder.lstat()
-            if folder.is_symlink() or status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
-                raise Refused(f"others may write to {folder}", "choose another `scratch`, or chmod it to 755")
+            # The scratch server, which is not root's, must get through.
+            durable.make_folders(folder, PASSED)
+            trust.require_own(folder, "choose another `scratch`, or chmod it to 755")
             removed = _remove(folder)
             _require(folder, 0)
             durable.make_folder(folder / plan, PASSED)
@@ -62,13 +59,6 @@ def drill_room(argv: Sequence[str]) -> int:
         os.close(own)
     reply(ScratchFolder(str(folder / plan), removed, free(folder) if folder.is_dir() else 0))
     return 0
-
-
-def _make(folder: Path) -> None:
-    """Make it and what is missing above it: the scratch server, which is not root's, must get through."""
-    for path in (*reversed(folder.parents), folder):
-        if not path.is_dir():
-            durable.make_folder(path, PASSED)
 
 
 def floor(folder: Path) -> int:
@@ -105,7 +95,7 @@ def _require(folder: Path, need: int) -> None:
         needs = f", and the drill needs {-(-need // _MIB):,} MiB" if need else ""
         less = "; less comes back where `most` is lower" if need else ""
         raise Refused(
-            f"{folder}: {there // _MIB:,} MiB are free, the last {-(-last // _MIB):,} MiB stay free{needs}",
+            f"{folder}: {there // _MIB:,} MiB are free, the last {-(-last // _MIB):,} MiB must stay free{needs}",
             f"put `scratch` on a larger disk, or make room there{less}",
         )
 

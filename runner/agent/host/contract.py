@@ -45,6 +45,8 @@ class LookAtRoom(NamedTuple):
 class RoomThere(NamedTuple):
     """Answer of `room`: what is free there, and the last of it, which nothing takes.
 
+    Where a transfer was ended for room, what was free then.
+
     `system` is the part of the system that is on the same filesystem, "" for none. `error` is why nothing more can be
     sent there, "" where it can, and `do` what to do; then `again` says that another plan may make room, and `cause`
     is `full`. `sent` is what the partial takes, as far as is known.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Optional
 
+from ..answer import Refused
 from .mounts import mounts, number_of, unescaped
 
 FSTAB = Path("/etc/fstab")
@@ -29,30 +31,43 @@ def fstab(path: Path) -> tuple[MountLine, ...]:
         text = path.read_bytes()
     except FileNotFoundError:
         return ()
-    # Not splitlines: a form feed ends no line of this file.
-    lines = (_line(line) for line in text.split(b"\n"))
+    lines = map(_line, rows(text))
     return tuple(line for line in lines if line is not None)
+
+
+def rows(text: bytes) -> Iterator[list[bytes]]:
+    """The words of every line of a table, without comments and empty lines."""
+    # Not splitlines, and not any space: a form feed ends no line of this file and no word.
+    for line in text.split(b"\n"):
+        words = [word for word in re.split(rb"[ \t]+", line) if word]
+        if words and not words[0].startswith(b"#"):
+            yield words
 
 
 def unmounted(path: Path, table: Path = FSTAB) -> str:
     """The mount point of fstab that `path` (resolved) lies below and where nothing is mounted; "" without one.
 
-    What is made below it would be hidden once its disk is there. A table that cannot be read names none.
+    What is made below it would be hidden once its disk is there. Refused where the table cannot be read.
     """
     try:
-        lines = table.read_bytes().split(b"\n")
-    except OSError:
+        text = table.read_bytes()
+    except FileNotFoundError:
         return ""
-    words = [line.split() for line in lines if not line.lstrip().startswith(b"#")]
-    declared = {Path(unescaped(each[1])) for each in words if len(each) > 1 and each[1].startswith(b"/")}
+    except OSError as problem:
+        error = (
+            f"{table} cannot be read ({problem.strerror}), so nobody knows what is to be mounted above {str(path)!a}"
+        )
+        raise Refused(error, f"see what is wrong with {table}") from problem
     there = {mount.point for mount in mounts()}
+    points = {unescaped(row[1]).rstrip("/") for row in rows(text) if len(row) > 1 and row[1].startswith(b"/")}
+    # What is mounted is not looked at: a dead network filesystem would never answer.
+    declared = {Path(point).resolve() for point in points - there if point}
     above = (point for point in (path, *path.parents) if point in declared and point != Path("/"))
     return next((str(point) for point in above if str(point) not in there), "")
 
 
-def _line(line: bytes) -> Optional[MountLine]:  # noqa: UP045
-    words = [word for word in re.split(rb"[ \t]+", line) if word]
-    if len(words) < 4 or words[0].startswith(b"#"):
+def _line(words: list[bytes]) -> Optional[MountLine]:  # noqa: UP045
+    if len(words) < 4:
         return None
     source, mount, kind = (unescaped(word) for word in words[:3])
     if not source.startswith("/dev/") and "=" not in source:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ..arguments import MOST
 from ..store.layout import nearest
 from .mounts import Mount, mount_of, mounts
 
@@ -35,14 +36,14 @@ def last(space: os.statvfs_result, *, system: bool) -> Room:
     """
     size, inodes = space.f_blocks * space.f_frsize, space.f_files
     if system:
-        reserved = max(0, space.f_bfree - space.f_bavail) * space.f_frsize
+        reserved = min(max(0, space.f_bfree - space.f_bavail) * space.f_frsize, MOST // 2)
         return Room(reserved + min(size // 20, 4 * GIB), min(inodes // 20, 100_000))
     return Room(min(max(size // 100, 2 * MIB), size // 20, GIB), min(max(inodes // 100, 32), inodes // 20, 10_000))
 
 
 def free(space: os.statvfs_result) -> Room:
-    """What root may still write; statvfs(3)."""
-    return Room(space.f_bfree * space.f_frsize, space.f_ffree)
+    """What root may still write; statvfs(3). Some filesystems have no such number, and give one that is beyond all."""
+    return Room(min(space.f_bfree * space.f_frsize, MOST), min(space.f_ffree, MOST))
 
 
 def short(free: Room, last: Room) -> bool:
@@ -75,15 +76,21 @@ class Seen(NamedTuple):
 
 
 class Guard(NamedTuple):
-    """A look at the room of the filesystem that a folder is on, given as a path or as a descriptor."""
+    """A look at the room of the filesystem that a folder is on, given as a path or as a descriptor.
+
+    `system`: which part of the system is on it too, "" for none.
+    """
 
     folder: Path | int
-    system: bool
+    system: str
 
     def look(self) -> Seen:
         """What is free now."""
-        space = os.statvfs(self.folder)
-        return Seen(free(space), last(space, system=self.system))
+        return self.seen(os.statvfs(self.folder))
+
+    def seen(self, space: os.statvfs_result) -> Seen:
+        """The same, for who has looked already."""
+        return Seen(free(space), last(space, system=bool(self.system)))
 
 
 def pause(left: Room) -> float:
@@ -94,10 +101,10 @@ def pause(left: Room) -> float:
     return max(OFTEN, min(SELDOM, seconds))
 
 
-def guard(folder: Path) -> Guard:
-    """For a folder that is there, or for the nearest above it that is."""
+def guard(folder: Path, *, by_hand: bool = False) -> Guard:
+    """For a folder that is there, or for the nearest above it that is. A person may take what is the system's."""
     here = nearest(folder.resolve())
-    return Guard(here, bool(system_on(here)))
+    return Guard(here, "" if by_hand else system_on(here))
 
 
 class NotedEnd(NamedTuple):

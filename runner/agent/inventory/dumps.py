@@ -55,6 +55,8 @@ def _read(snapshot: Path, path: str, inside: Folder) -> SnapshotDumps:
             made = sql.tablespaces(regular.content(inside.roles(times[-1])))
         except Refused as refused:
             problem = f"the tablespaces are not known: {refused.error}"
+        except OSError as failed:
+            problem = f"the tablespaces are not known: {failed.filename}: {failed.strerror}"
     return SnapshotDumps(
         path,
         f"globals/{times[-1]}.sql" if times else "",

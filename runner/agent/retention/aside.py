@@ -46,7 +46,10 @@ def set_aside(argv: Sequence[str]) -> int:
         require_sealed(store, name)
         _require_spared(store, name, options)
         if os.path.lexists(store.aside / name):
-            raise Refused(f"something lies aside as {name} already", f"look at what {store.aside / name} is")
+            raise Refused(
+                f"something lies aside as {name} already",
+                f"look at it; to remove it: runner snapshots STORE --drop-aside {name} --out plan.toml",
+            )
         if not lock.take(descriptor, lock.byte_of(name)):
             raise Refused(f"{name} is being read by a restore or a drill", "wait until it has ended")
         if not lock.take(descriptor, proven.PROVING):

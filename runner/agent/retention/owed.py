@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Optional
 
 from .. import durable, tree
+from ..answer import Refused
 from ..snapshots.sums import Inodes, bequeath, sum_lines
-from ..store.layout import StoreFolder, read_json, sealed
-from .coverage import Listed, brought, debts
+from ..store.layout import StoreFolder, require_json, sealed
+from .coverage import Listed, brought
 
 
 def hand_on(store: StoreFolder, name: str) -> Optional[int]:  # noqa: UP045
@@ -28,8 +30,8 @@ def hand_on(store: StoreFolder, name: str) -> Optional[int]:  # noqa: UP045
         lacked = had if inherited is None else Listed(had.lines - now.lines, max(0, had.bytes - now.bytes))
         try:
             _owe(store, name, later[0], _shared_unlisted(store, name, older[-1:], later[0], lacked))
-        except OSError:
-            # It must not keep a full disk full.
+        except (OSError, Refused):
+            # It must not keep a full disk full; and debts that cannot be understood are not written over.
             return None
     return inherited
 
@@ -55,32 +57,37 @@ def _shared_unlisted(store: StoreFolder, name: str, older: Sequence[str], heir: 
     except (OSError, EOFError, zlib.error):
         listed = set()
     known, lacking = set(), {}
-    trees = [Inodes(store.root / each) for each in (heir, *older)]
-    root = os.open(store.root / name, tree.FOLDER)
     try:
-        for folder in tree.folders(root):
-            for entry in folder.entries:
-                inode, path = entry.status.st_ino, b"/".join(filter(None, (folder.path, entry.name)))
-                if not stat.S_ISREG(entry.status.st_mode) or entry.status.st_nlink < 2:
-                    continue
+        with contextlib.ExitStack() as opened:
+            in_heir, *in_older = (opened.enter_context(Inodes(store.root / each)) for each in (heir, *older))
+            for path, status in _several_names(store, name):
                 if path in listed:
-                    known.add(inode)
-                elif [each.of(path) == inode for each in trees] in ([True], [True, False]):
-                    lacking[inode] = entry.status.st_size
+                    known.add(status.st_ino)
+                elif in_heir.of(path) == status.st_ino and all(each.of(path) != status.st_ino for each in in_older):
+                    lacking[status.st_ino] = status.st_size
     except OSError:
         return most
-    finally:
-        os.close(root)
-        for each in trees:
-            each.close()
     sizes = [size for inode, size in lacking.items() if inode not in known]
     return Listed(min(len(sizes), most.lines), sum(sizes))
 
 
+def _several_names(store: StoreFolder, name: str) -> Iterator[tuple[bytes, os.stat_result]]:
+    """The files of a snapshot that another may share, by path."""
+    root = os.open(store.root / name, tree.FOLDER)
+    try:
+        for folder in tree.folders(root):
+            for entry in folder.entries:
+                if stat.S_ISREG(entry.status.st_mode) and entry.status.st_nlink > 1:
+                    yield b"/".join(filter(None, (folder.path, entry.name))), entry.status
+    finally:
+        os.close(root)
+
+
 def _owe(store: StoreFolder, name: str, heir: str, owed: Listed) -> None:
     # By whom: an expiry that was cut off is repeated, and what lies aside may come back.
-    others = {other: debt for other, debt in debts(store, heir).items() if other != name}
+    known = require_json(store.owed(heir))
+    others = {other: debt for other, debt in known.items() if other != name}
     if owed.lines:
         durable.write_json(store.owed(heir), {**others, name: owed})
-    elif read_json(store.owed(heir)).get(name) is not None:
+    elif name in known:
         durable.write_json(store.owed(heir), others)

@@ -39,8 +39,8 @@ def run(argv: Sequence[str]) -> int:
         _drop_torn(store, resumed)
         freed.forget(store, _older(options))
         whole = not disk.keeps_nanoseconds(store.runner)
-        if options.disk.mount and state.uuid and not (store.runner / "disk.json").exists():
-            durable.write_json(store.runner / "disk.json", {"uuid": state.uuid, "since": clock.now()})
+        if options.disk.mount and state.uuid:
+            disk.mark(store, state.uuid, clock.now())
         begun = {
             "format": received.APART,
             "name": name,

@@ -36,7 +36,7 @@ def run(argv: Sequence[str]) -> int:
     options = parse_as(Diff, argv)
     store, names = open_store(options.store), (options.older, options.newer)
     require_sealed(store, *names)
-    parts = tree.components(request()["path"])
+    parts = tree.components(request("path", '{"path": "/etc"}')["path"])
     counts = dict.fromkeys(CHANGES, 0)
     with contextlib.ExitStack() as stack:
         pair = FolderPair(*(_above(stack, str(store.root / name), parts) for name in names))

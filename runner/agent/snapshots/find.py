@@ -26,7 +26,7 @@ def run(argv: Sequence[str]) -> int:
     A folder has an inode of its own in every snapshot: its versions differ by attributes alone.
     """
     store = open_store(parse_as(Find, argv).store)
-    query = request()
+    query = request("path", '{"path": "/etc/hosts"}')
     parts = tree.components(query["path"])
     if not store.runner.is_dir():
         raise Refused(f"there is no store at {store.root}", "is its disk mounted?")
@@ -48,15 +48,20 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def request() -> dict[str, Any]:
-    """The request on stdin; Refused if it names no `path`."""
+def request(key: str, example: str) -> dict[str, Any]:
+    """The request on stdin; Refused unless there is some text for `key` in it, as in the example."""
     try:
         query = json.loads(sys.stdin.buffer.read())
     except ValueError:
         query = None
-    if not isinstance(query, dict) or not isinstance(query.get("path"), str):
-        raise Refused("the request on stdin names no path", 'give {"path": "/etc/hosts"}')
+    if not isinstance(query, dict) or not isinstance(query.get(key), str) or not query[key]:
+        raise Refused(f"the request on stdin names no {key}", f"give {example}")
     return query
+
+
+def mtime(status: os.stat_result) -> int:
+    """Its time in nanoseconds, as near as an answer can hold it."""
+    return max(-LARGEST, min(status.st_mtime_ns, LARGEST))
 
 
 def _at(store: StoreFolder, name: str, parts: tuple[bytes, ...]) -> FileVersion | None:
@@ -76,7 +81,7 @@ def _at(store: StoreFolder, name: str, parts: tuple[bytes, ...]) -> FileVersion 
         snapshots=1,
         type=tree.kind(status),
         size=status.st_size,
-        mtime_ns=max(-LARGEST, min(status.st_mtime_ns, LARGEST)),
+        mtime_ns=mtime(status),
         mode=stat.S_IMODE(status.st_mode),
         uid=status.st_uid,
         gid=status.st_gid,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -36,8 +37,9 @@ def keep_room(argv: Sequence[str]) -> int:
         options = parse_as(KeepRoom, argv)
         if not options.argv:
             raise Refused("no command is named", "see docs/store.md")
-        system = _system(options.folder, by_hand=options.by_hand)
-        ended = _run(options, Guard(os.open(nearest(Path(options.folder)), os.O_RDONLY | os.O_DIRECTORY), bool(system)))
+        system = rooms.guard(Path(options.folder), by_hand=options.by_hand).system
+        held = os.open(nearest(Path(options.folder)), os.O_RDONLY | os.O_DIRECTORY)
+        ended = _run(options, Guard(held, system))
     except (Refused, OSError) as problem:
         _say(problem.error if isinstance(problem, Refused) else str(problem))
         return FAILED
@@ -48,10 +50,6 @@ def keep_room(argv: Sequence[str]) -> int:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.kill(os.getpid(), -ended)
     return ended
-
-
-def _system(folder: str, *, by_hand: bool) -> str:
-    return "" if by_hand else rooms.system_on(nearest(Path(folder).resolve()))
 
 
 def _say(text: str) -> None:
@@ -83,30 +81,31 @@ class _GuardedEnd(NamedTuple):
 def _watched(argv: Sequence[str], guard: Guard) -> _GuardedEnd:
     """Run it to its end, or until nothing is left."""
     prctl = _prctl()
-    # What rsync has forked is ours when rsync is gone, so that nobody writes any more when we say how it ended.
+    # What rsync has forked is ours when rsync is gone, so that nobody writes any more when we say that it failed.
     prctl(SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = _start(argv, prctl, set(signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)))
     with contextlib.suppress(OSError):
         # Who is to end it must not wait for a processor behind it.
         os.nice(EAGER)
-    deadline = 0.0
+    deadline, full = math.inf, False
     while True:
         gone, status = os.waitpid(pid, os.WNOHANG)
         if gone:
             break
-        left = None if deadline else guard.look().left
-        if left is None and not deadline:
-            deadline = time.monotonic() + GRACE
-            _end(pid)
-        elif deadline and time.monotonic() > deadline:
-            os.kill(pid, signal.SIGKILL)
-        number = _heard(rooms.pause(left) if left else rooms.OFTEN)
+        left = None if full else guard.look().left
+        if left is None and not full:
+            deadline, full = time.monotonic() + GRACE, True
+            _end(signal.SIGTERM, pid)
+        elif time.monotonic() > deadline:
+            deadline = math.inf
+            _end(signal.SIGKILL, pid)
+        number = _heard(rooms.pause(left) if left else rooms.SELDOM)
         if number and number != signal.SIGCHLD:
             os.kill(pid, number)
-    _part()
+    _part(ended_well=not status and not full)
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
-    return _GuardedEnd(code, bool(deadline))
+    return _GuardedEnd(code, full)
 
 
 def _heard(patience: float) -> int:
@@ -146,24 +145,34 @@ def _start(argv: Sequence[str], prctl: Callable[[int, int], int], mask: set[int]
         os._exit(NOT_STARTED)
 
 
-def _end(pid: int) -> None:
-    """Ask it and all that it has started to end, those that it started last first: they are the ones that write."""
-    everybody = [pid]
+def _end(number: int, *known: int) -> None:
+    """Send it to all that runs below us, those that were started last first: they are the ones that write.
+
+    To those `known` also where the kernel does not say who is below whom.
+    """
+    everybody = [os.getpid()]
     for each in everybody:
         with contextlib.suppress(OSError):
             everybody += map(int, Path(f"/proc/{each}/task/{each}/children").read_text().split())
-    for each in reversed(everybody):
+    for each in reversed(everybody[1:] or known):
         with contextlib.suppress(ProcessLookupError):
-            os.kill(each, signal.SIGTERM)
+            os.kill(each, number)
 
 
-def _part() -> None:
-    """Wait for what it left behind, but not for ever: an ssh, say, whose other end does not answer."""
+def _part(*, ended_well: bool) -> None:
+    """Wait for what it left behind, but not for ever, then kill it: an ssh, say, whose other end does not answer.
+
+    What one that ended well leaves behind is meant to stay, such as an ssh that keeps its connection for the next.
+    """
     deadline = time.monotonic() + PARTING
+    until = deadline if ended_well else deadline + PARTING
     with contextlib.suppress(ChildProcessError):
-        while time.monotonic() < deadline:
-            if not os.waitpid(-1, os.WNOHANG)[0]:
-                signal.sigtimedwait(HEARD[:1], rooms.SELDOM)
+        while time.monotonic() < until:
+            if os.waitpid(-1, os.WNOHANG)[0]:
+                continue
+            if time.monotonic() >= deadline:
+                _end(signal.SIGKILL)
+            signal.sigtimedwait(HEARD[:1], min(rooms.SELDOM, PARTING))
 
 
 def _note(options: KeepRoom, free: Room, *, full: bool) -> None:
@@ -188,16 +197,19 @@ def room(argv: Sequence[str]) -> int:
     """Print what is free where FOLDER is; exit 1 where a transfer was ended for room, or nothing may be sent now."""
     options = parse_as(LookAtRoom, argv)
     store = open_store(options.folder)
-    folder, system = nearest(store.root), _system(options.folder, by_hand=options.by_hand)
-    seen, ended = Guard(folder, bool(system)).look(), rooms.NotedEnd(None, None, None)
+    guard = rooms.guard(store.root, by_hand=options.by_hand)
+    folder, system = guard.folder, guard.system
+    seen, ended = guard.look(), rooms.NotedEnd(None, None, None)
     if options.partial:
         ended = rooms.ended(read_json(store.begun(options.partial)))
-    there = RoomThere(*seen.free, *seen.last, system, sent=ended.sent.bytes if ended.sent else None)
+    # What was free when it was ended is why; some of it may have been given back since.
+    free = ended.free if ended.full and ended.free else seen.free
+    there = RoomThere(*free, *seen.last, system, sent=ended.sent.bytes if ended.sent else None)
     if ended.full or not seen.left:
         why = f", since {system} is on that disk too" if system else ""
         there = there._replace(
             error=f"no space left for {str(folder)!a}: {there.free_bytes:,} bytes and {there.free_inodes:,} inodes are "
-            f"free, and the last {there.last_bytes:,} bytes and {there.last_inodes:,} inodes are left{why}",
+            f"free, and the last {there.last_bytes:,} bytes and {there.last_inodes:,} inodes must stay free{why}",
             do="see what else fills the disk and remove it, or take a larger disk",
             again=True,
             cause="full",

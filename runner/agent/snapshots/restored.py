@@ -7,16 +7,17 @@ was put in its place, or copied here from elsewhere, is nobody's to remove.
 from __future__ import annotations
 
 import os
-import re
+import shlex
 import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Optional
 
-from .. import clock, durable
+from .. import clock, durable, tree, trust
 from ..answer import Refused, reply
-from ..arguments import parse_as
+from ..arguments import PLAN, parse_as
 from ..host.mounts import mounts
 from ..store.layout import read_json
 from ..store.trash import empty
@@ -30,24 +31,26 @@ from .contract_restored import (
     RestoredMade,
 )
 
-# A restore's own folder is called as its plan.
-PLAN = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
 PASSED = 0o711
 MADE = ".made"
 
 
 def make(argv: Sequence[str]) -> int:
-    """Make FOLDER/NAME, for its owner only, and what is missing above it, which others may pass through."""
+    """Make FOLDER/NAME, for its owner only, and what is missing above it, which others may pass through.
+
+    NAME is the restore's plan. Refused where others may write to FOLDER.
+    """
     options = parse_as(MakeRestored, argv)
-    folder = Path(options.folder)
+    folder = Path(options.folder).resolve()
     if not PLAN.fullmatch(options.name):
         raise Refused(f"{options.name!a} is no plan", "see docs/store.md")
-    for path in (*reversed(folder.parents), folder):
-        durable.make_folder(path, PASSED)
+    durable.make_folders(folder, PASSED)
+    trust.require_own(folder, f"chown {trust.US} {shlex.quote(str(folder))} && chmod go-w {shlex.quote(str(folder))}")
     durable.make_folder(folder / MADE)
+    trust.require_own(folder / MADE, "see who made it, and move it away")
     for mark in (folder / MADE).glob("*.json"):
         # A person may remove a folder, and so does whoever only brings a dump.
-        if not os.path.lexists(folder / mark.name[: -len(".json")]):
+        if not os.path.lexists(folder / mark.stem):
             mark.unlink()
     path = folder / options.name
     try:
@@ -56,7 +59,7 @@ def make(argv: Sequence[str]) -> int:
         raise Refused(f"{str(path)!a} is there already", "make a new plan") from None
     durable.write_json(_mark(folder, options.name), {"inode": path.lstat().st_ino, "at": clock.now()})
     durable.sync_folder(folder)
-    reply(RestoredMade(str(path)))
+    reply(RestoredMade(str(Path(options.folder) / options.name)))
     return 0
 
 
@@ -80,10 +83,15 @@ def _mark(folder: Path, name: str) -> Path:
     return folder / MADE / f"{name}.json"
 
 
-def _made(folder: Path, name: str) -> Any:  # noqa: ANN401
-    """When a restore has made the folder of that name; None where it has not."""
-    mark: Mapping[str, Any] = read_json(_mark(folder, name)) if PLAN.fullmatch(name) else {}
-    status = (folder / name).lstat()
+def _made(folder: Path, name: str) -> Optional[datetime]:  # noqa: UP045
+    """When a restore has made the folder of that name; None where it has not, or where it is gone."""
+    if not PLAN.fullmatch(name):
+        return None
+    try:
+        status = (folder / name).lstat()
+    except FileNotFoundError:
+        return None
+    mark = read_json(_mark(folder, name))
     own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and mark.get("inode") == status.st_ino
     return clock.moment(mark.get("at")) if own else None
 
@@ -91,15 +99,14 @@ def _made(folder: Path, name: str) -> Any:  # noqa: ANN401
 def clear(argv: Sequence[str]) -> int:
     """Remove FOLDER/NAME, unless something in it has changed within `--quiet` seconds: then somebody needs it.
 
-    Refused where no restore has made it, and where anything is mounted in it.
+    Refused where no restore has made it, where anything is mounted in it, and where not all of it can be looked at.
     """
     options = parse_as(ClearRestored, argv)
-    folder = Path(options.folder)
+    folder = Path(options.folder).resolve()
     path = folder / options.name
-    if not os.path.lexists(path) or not _made(folder, options.name):
+    if not _made(folder, options.name):
         raise Refused(f"{str(path)!a} is not what a restore has made", "remove it by hand, if nobody needs it")
-    real = str(path.resolve())
-    if any(mount.point == real or mount.point.startswith(f"{real}/") for mount in mounts()):
+    if any(mount.point == str(path) or mount.point.startswith(f"{path}/") for mount in mounts()):
         raise Refused(f"something is mounted in {str(path)!a}", "unmount it")
     changed = _changed(path)
     if changed > time.time_ns() - options.quiet * 10**9:
@@ -115,9 +122,12 @@ def clear(argv: Sequence[str]) -> int:
 
 
 def _changed(path: Path) -> int:
-    """When anything in the folder, it included, was last changed in any way."""
-    latest = path.lstat().st_ctime_ns
-    for top, folders, files in os.walk(path):
-        for name in (*folders, *files):
-            latest = max(latest, os.lstat(os.path.join(top, name)).st_ctime_ns)  # noqa: PTH118  (many)
-    return latest
+    """When anything in the folder, it included, was last changed in any way; raises OSError where that is not seen."""
+    root = os.open(path, tree.FOLDER)
+    try:
+        latest = os.fstat(root).st_ctime_ns
+        for folder in tree.folders(root):
+            latest = max((latest, *(entry.status.st_ctime_ns for entry in folder.entries)))
+        return latest
+    finally:
+        os.close(root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import itertools
 import os
@@ -204,29 +205,22 @@ def _batches(lines: Iterator[bytes]) -> Iterator[tuple[bytes, ...]]:
 
 
 def _shared(store: StoreFolder, name: str, heir: str, before: Sequence[str]) -> Iterator[bytes]:
-    old, new = Inodes(store.root / name), Inodes(store.root / heir)
-    others = [Inodes(store.root / other) for other in before]
     usual = algorithm(store, heir)
-    try:
+    with contextlib.ExitStack() as open_trees:
+        old, new, *others = (open_trees.enter_context(Inodes(store.root / each)) for each in (name, heir, *before))
         for line in sum_lines(store, name):
             inode = old.of(line.path)
             known = inode is not None and inode == new.of(line.path)
             if known and not any(other.of(line.path) == inode for other in others):
                 yield _written(line, usual)
-    finally:
-        for each in (old, new, *others):
-            each.close()
 
 
 def _alike(store: StoreFolder, name: str, heir: str, own: set[bytes]) -> Iterator[bytes]:
-    there = Inodes(store.root / heir)
     usual = algorithm(store, heir)
-    try:
+    with Inodes(store.root / heir) as there:
         for line in sum_lines(store, name):
             if line.name not in own and there.size(line.path) == line.size:
                 yield _written(line, usual)
-    finally:
-        there.close()
 
 
 def _written(line: SumLine, usual: str) -> bytes:
@@ -236,7 +230,10 @@ def _written(line: SumLine, usual: str) -> bytes:
 
 
 class Inodes:
-    """Looks up names in one tree; the folder of the last name stays open, since lists go by folder."""
+    """Looks up names in one tree; the folder of the last name stays open, since lists go by folder.
+
+    Raises OSError where it could not look: that is not a name that is not there.
+    """
 
     def __init__(self, top: Path) -> None:
         self._root = os.open(top, tree.FOLDER)
@@ -261,23 +258,28 @@ class Inodes:
             return None
         try:
             return tree.status(self._folder, name)
-        except OSError:
+        except OSError as problem:
+            if not tree.is_absence(problem):
+                raise
             return None
 
     def _enter(self, parent: bytes) -> None:
         self._leave()
-        self._path = parent
         try:
             self._folder = os.open(parent or b".", tree.FOLDER, dir_fd=self._root)
-        except OSError:
-            self._folder = None
+        except OSError as problem:
+            if not tree.is_absence(problem):
+                raise
+        self._path = parent
 
     def _leave(self) -> None:
         if self._folder is not None:
             os.close(self._folder)
-        self._folder = None
+        self._folder = self._path = None
 
-    def close(self) -> None:
-        """Close what is open."""
+    def __enter__(self) -> Inodes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._leave()
         os.close(self._root)

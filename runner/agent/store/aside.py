@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .. import durable
 from . import inventory, received
-from .layout import StoreFolder, folders, sealed
+from .layout import StoreFolder, folders, known_of, sealed
 
 
 def names(store: StoreFolder) -> tuple[str, ...]:
@@ -36,8 +36,7 @@ def record(store: StoreFolder, name: str) -> Path:
 
 def out(store: StoreFolder, name: str) -> None:
     """Take the sealed snapshot `name` out of the count. Cut off anywhere it is whole, and `tidy` does the rest."""
-    for folder in (store.aside, records(store), store.aside / "about"):
-        durable.make_folder(folder, 0o700)
+    durable.make_folder(store.aside, 0o700)
     # The folder first: without it a record counts for nothing.
     _move(store.root / name, store.aside / name)
     durable.sync_folder(store.root)
@@ -51,7 +50,7 @@ def follow(store: StoreFolder, name: str) -> None:
     durable.make_folder(store.aside, 0o700)
     durable.make_folder(records(store), 0o700)
     _rename(inventory.place(store, name), about(store, name))
-    for path in _of(store.records, name):
+    for path in known_of(store.records, name):
         path.rename(records(store) / path.name)
     durable.sync_folder(store.records)
     durable.sync_folder(records(store))
@@ -59,7 +58,7 @@ def follow(store: StoreFolder, name: str) -> None:
 
 def back(store: StoreFolder, name: str) -> None:
     """Let it count again, records first, as a seal does. Cut off anywhere it lies aside still."""
-    for path in _of(records(store), name):
+    for path in known_of(records(store), name):
         path.rename(store.records / path.name)
     durable.make_folder(inventory.home(store), 0o700)
     _rename(about(store, name), inventory.place(store, name))
@@ -73,14 +72,14 @@ def back(store: StoreFolder, name: str) -> None:
 def tidy(store: StoreFolder) -> None:
     """Finish what was cut off: what is known of a snapshot is where it is."""
     for name in names(store):
-        if _of(store.records, name) and not (store.root / name).exists():
+        if known_of(store.records, name) and not (store.root / name).exists():
             follow(store, name)
 
 
 def everything(store: StoreFolder, name: str) -> tuple[Path, ...]:
-    """All that lies aside of `name`, its folder first."""
+    """All that lies aside of `name`, its folder last: until that has gone the rest is found."""
     home = about(store, name)
-    return (store.aside / name, *_of(records(store), name), *((home,) if home.is_dir() else ()))
+    return (*known_of(records(store), name), *((home,) if home.is_dir() else ()), store.aside / name)
 
 
 def point_latest(store: StoreFolder) -> None:
@@ -90,12 +89,6 @@ def point_latest(store: StoreFolder) -> None:
         durable.point(store.root / "latest", counted[-1], store.runner / "latest.tmp")
     elif (store.root / "latest").is_symlink():
         (store.root / "latest").unlink()
-
-
-def _of(folder: Path, name: str) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.name.partition(".")[0] == name)
 
 
 def _move(path: Path, to: Path) -> None:

@@ -49,10 +49,10 @@ def look(store: StoreFolder, declared: DeclaredDisk) -> StoreDisk:
         if problem:
             return state._replace(mounted=False, problem=problem, do=f"mount {declared.mount} and try again")
         state = state._replace(mounted=True)
-    elif here != store.root and (point := unmounted(store.root)):
-        problem = f"nothing is mounted at {point}, and {store.root} is not there"
-        return state._replace(problem=problem, do=f"mount {point} and try again, or correct the path in jobs.toml")
     try:
+        if not declared.mount and here != store.root and (point := unmounted(store.root)):
+            problem = f"nothing is mounted at {point}, and {store.root} is not there"
+            return state._replace(problem=problem, do=f"mount {point} and try again, or correct the path in jobs.toml")
         problem = _wrong(state, declared, _marked(store) if declared.mount else "")
     except Refused as refused:
         return state._replace(problem=refused.error, do=refused.do)
@@ -87,6 +87,14 @@ def require_writable(store: StoreFolder, declared: DeclaredDisk) -> StoreDisk:
             cause="full" if problem.errno in (errno.ENOSPC, errno.EDQUOT) else "unusable",
         ) from problem
     return state
+
+
+def mark(store: StoreFolder, uuid: str, since: str) -> str:
+    """Let the store keep on which disk it is, in one move; gives what it keeps: what is there already stays."""
+    known = require_json(store.disk)
+    if not known:
+        durable.write_json(store.disk, {"uuid": uuid, "since": since})
+    return str(known.get("uuid", uuid))
 
 
 def whole_seconds(store: StoreFolder) -> bool:
@@ -131,7 +139,7 @@ def _not_mounted(store: StoreFolder, declared: DeclaredDisk) -> str:
 
 def _marked(store: StoreFolder) -> str:
     """The uuid of the disk that the store was made on, "" where nobody noted it. Refused where it cannot be read."""
-    path = store.runner / "disk.json"
+    path = store.disk
     marked = require_json(path).get("uuid", "")
     if not isinstance(marked, str) or not UUID.fullmatch(marked):
         raise Refused(f"{path} cannot be understood", "correct it, or remove it if you know that this is the disk")

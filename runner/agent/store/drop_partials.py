@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from .. import durable
@@ -12,12 +12,12 @@ from ..answer import reply
 from ..arguments import parse_as
 from . import disk, trash
 from .contract import DropPartials, PartialsDropped
-from .layout import StoreFolder, open_store, partials
+from .layout import StoreFolder, known_of, open_store, partials
 from .lock import working
 
 
 def run(argv: Sequence[str]) -> int:
-    """Move the interrupted snapshots NAME... and what was received for one to the trash; `reap` removes it.
+    """Move the interrupted snapshots NAME... and what a seal has written about them to the trash; `reap` removes it.
 
     Only under the store's lock, so never one that is being made. One that is not there any more is none. Needs no
     room: where not even the trash can be made, the first is emptied in its place.
@@ -32,11 +32,10 @@ def run(argv: Sequence[str]) -> int:
             _make_trash(store, store.partial / dropped[0])
         for name in dropped:
             # What `begin` wrote about it goes last: until then it is a partial.
-            for path in (*_drafts(store, name), store.partial / name, store.begun(name)):
+            for path in (*known_of(store.records, name), store.partial / name, store.begun(name)):
                 if os.path.lexists(path):
                     path.rename(trash.free_name(store, path.name))
             durable.sync_folder(store.partial)
-        dropped += _received(store)
         left = partials(store)
     reply(PartialsDropped(tuple(dropped), left))
     return 0
@@ -50,20 +49,3 @@ def _make_trash(store: StoreFolder, first: Path) -> None:
             raise
         trash.empty(store.root, first)
         durable.make_folder(store.trash, 0o700)
-
-
-def _drafts(store: StoreFolder, name: str) -> Iterator[Path]:
-    """What a seal that was cut off has written about it."""
-    if store.records.is_dir():
-        yield from (path for path in store.records.iterdir() if path.name.partition(".")[0] == name)
-
-
-def _received(store: StoreFolder) -> list[str]:
-    incoming = store.root / ".incoming"
-    if not incoming.is_dir() or incoming.is_symlink():
-        return []
-    names = sorted(path.name for path in incoming.iterdir())
-    for name in names:
-        durable.make_folder(store.trash, 0o700)
-        (incoming / name).rename(trash.free_name(store, name))
-    return names

@@ -39,8 +39,7 @@ def _hold(options: Hold) -> None:
     store = open_store(options.store)
     disk.require(store, options.disk)
     owned.require(options.store)
-    for folder in (*reversed(store.root.parents), store.root):
-        durable.make_folder(folder)
+    durable.make_folders(store.root)
     durable.make_folder(store.runner)
     closed.close(store)
     # Until now others could have put something there.

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import clock
 from ..answer import Refused
-from ..arguments import MACHINE, PATH, DeclaredDisk
+from ..arguments import MACHINE, MOST, PATH, DeclaredDisk
 from ..host import room as rooms
 from . import aside, closed, disk, freed, layout, lock, owned, received
 from . import contract_probe as contract
@@ -21,7 +21,6 @@ from .proven import proofs
 TEXTS = ("host", "job", "plan")
 TIMES = ("started", "sealed", "instant")
 COUNTS = ("files", "added_files", "added_bytes", "added_room")
-MOST = 2**63 - 1
 # No id of a plan is longer.
 _PLAN = 200
 FOREIGN = 5
@@ -202,15 +201,25 @@ def _shareable(store: StoreFolder, name: str, points: Iterable[str]) -> tuple[st
 
 
 def _odd(store: StoreFolder) -> tuple[str, ...]:
-    """What is in the place of a file of ours and is no regular file: it is not read, and nothing waits for it."""
-    own = (store.floor, store.proven, store.freed, store.audit, store.runner / "disk.json")
+    """What is in the place of a file of ours and is no regular file, or says nothing: nothing waits for it."""
+    own = (store.floor, store.proven, store.freed, store.audit, store.disk)
     odd = [str(path) for path in own if os.path.lexists(path) and not path.is_file()]
     try:
         with os.scandir(store.records) as entries:
-            odd += sorted(entry.path for entry in entries if not entry.is_file())
+            odd += sorted(entry.path for entry in entries if not entry.is_file() or _is_damaged_debt(Path(entry.path)))
     except OSError:
         pass  # where there is no such folder there is nothing in it; else `sealed` has said so
     return tuple(odd)
+
+
+def _is_damaged_debt(path: Path) -> bool:
+    """Whether it is to say which checksums went with a snapshot that is gone, and cannot be understood."""
+    try:
+        if path.suffix == ".owed":
+            layout.require_json(path)
+    except (Refused, OSError):
+        return True
+    return False
 
 
 def _names(folder: Path) -> tuple[str, ...] | None:
@@ -219,19 +228,15 @@ def _names(folder: Path) -> tuple[str, ...] | None:
         return tuple(sorted(entry.name for entry in folder.iterdir()))
     except FileNotFoundError:
         return ()
-    except (NotADirectoryError, PermissionError):
+    except OSError:
         return None
 
 
 def _space(folder: Path) -> contract.SpaceAnswer:
-    space, system = os.statvfs(folder), rooms.system_on(folder)
-    size, free = space.f_blocks * space.f_frsize, space.f_bfree * space.f_frsize
-    # Some filesystems have no such number, and give one that is beyond all.
-    size, free, inodes, inodes_free = (min(number, MOST) for number in (size, free, space.f_files, space.f_ffree))
-    least = rooms.Guard(folder, bool(system)).look().least
-    return contract.SpaceAnswer(
-        size, free, inodes, inodes_free, min(least.bytes, MOST), min(least.inodes, MOST), system
-    )
+    space, guard = os.statvfs(folder), rooms.guard(folder)
+    size, inodes = min(space.f_blocks * space.f_frsize, MOST), min(space.f_files, MOST)
+    free, least = guard.seen(space).free, guard.seen(space).least
+    return contract.SpaceAnswer(size, free.bytes, inodes, free.inodes, least.bytes, least.inodes, guard.system)
 
 
 def _pins(store: StoreFolder) -> dict[str, StoredPin] | None:

@@ -74,6 +74,11 @@ class StoreFolder(NamedTuple):
         return self.runner / "freed.json"
 
     @property
+    def disk(self) -> Path:
+        """On which disk the store was made."""
+        return self.runner / "disk.json"
+
+    @property
     def audit(self) -> Path:
         """How far the audit has come."""
         return self.runner / "audit.json"
@@ -129,16 +134,35 @@ def sealed(store: StoreFolder) -> tuple[str, ...]:
 
 
 def lost(store: StoreFolder) -> tuple[str, ...]:
-    """The snapshots of which only the record is left, oldest first: what this program moves takes its record along."""
+    """The snapshots of which only the record is left, oldest first: what this program moves takes its record along.
+
+    None where the trash cannot be read: then nobody knows.
+    """
     try:
         recorded = {entry.name[:-5] for entry in store.records.iterdir() if entry.name.endswith(".json")}
-        trash = {entry.name.partition(".")[0] for entry in store.trash.iterdir()} if store.trash.is_dir() else set()
     except FileNotFoundError:
+        return ()
+    try:
+        trash = {whose(entry) for entry in store.trash.iterdir()}
+    except FileNotFoundError:
+        trash = set()
+    except OSError:
+        # Any of them may be there.
         return ()
     homes = (store.root, store.partial, store.aside)
     gone = (name for name in recorded if not any(os.path.lexists(home / name) for home in homes))
     # One in the trash expired: its record follows it.
     return tuple(sorted(name for name in gone if is_name(name) and name not in trash))
+
+
+def whose(path: Path) -> str:
+    """The snapshot that a record, a list, or what is in the trash belongs to, by its name."""
+    return path.name.partition(".")[0]
+
+
+def known_of(folder: Path, name: str) -> list[Path]:
+    """The files in a folder of records that belong to `name`; none where there is no such folder."""
+    return sorted(path for path in folder.iterdir() if whose(path) == name) if folder.is_dir() else []
 
 
 def partials(store: StoreFolder) -> tuple[str, ...]:

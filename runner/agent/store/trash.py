@@ -15,13 +15,14 @@ from ..answer import Refused, reply
 from ..arguments import parse_as
 from . import disk
 from .contract import Reap, Reaped
-from .layout import StoreFolder, is_name, lost, open_store, partials
+from .layout import StoreFolder, is_name, lost, open_store, partials, whose
 from .lock import working
 
 DEEPEST = 64
 GET_FLAGS = 0x80086601
 SET_FLAGS = 0x40086602
-IMMUTABLE_OR_APPEND = 0x10 | 0x20
+IMMUTABLE = 0x10
+IMMUTABLE_OR_APPEND = IMMUTABLE | 0x20
 
 
 def free_name(store: StoreFolder, name: str) -> Path:
@@ -49,7 +50,7 @@ def follow(store: StoreFolder, trash: int) -> None:
     known: dict[str, list[Path]] = {}
     gone = set(lost(store))
     for path in sorted(store.records.iterdir()):
-        known.setdefault(path.name.partition(".")[0], []).append(path)
+        known.setdefault(whose(path), []).append(path)
     for name, paths in known.items():
         homes = (store.root / name, store.partial / name, store.aside / name)
         if is_name(name) and name not in gone and not any(os.path.lexists(home) for home in homes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -12,9 +13,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from runner.agent.answer import Refused
+from runner.agent.disks import mount_point
 from runner.agent.host.mounts import filesystems
 from runner.jobs.disks import fstab, lsblk, mke2fs, mount, tune2fs, wipefs
 from runner.jobs.disks.disk import DiskKind, DiskOptions
@@ -296,15 +300,46 @@ def test_files_below_a_mount_are_seen(name: str, tmp_path: Path) -> None:
     assert not point.empty
 
 
-def test_a_store_says_once_which_disk_it_is_on(tmp_path: Path) -> None:
+def test_a_store_says_once_which_disk_it_is_on_and_only_on_that_disk(disk: Disk, device: str, tmp_path: Path) -> None:
     now = datetime(2026, 11, 23, 8, 15, tzinfo=UTC)
-    store = str(tmp_path / "papio")
-    do(*mke2fs.write(HERE, store, UUID, now))
-    assert mke2fs.parse_identity(do(*mke2fs.show(store))) == UUID
-    do(*mke2fs.write(HERE, store, "another", now))
-    assert mke2fs.parse_identity(do(*mke2fs.show(store))) == UUID
-    assert [path.name for path in (tmp_path / "papio/.runner").iterdir()] == ["disk.json"]
-    assert (tmp_path / "papio/.runner").stat().st_mode & 0o777 == 0o700
+    store, kept = str(tmp_path / "usb/papio"), tmp_path / "usb/papio/.runner"
+    (tmp_path / "usb").mkdir()
+    do(*mke2fs.make(disk, UUID))
+    # Nothing is mounted yet.
+    assert run(mke2fs.write(HERE, store, UUID, now)).returncode == 1
+    assert list((tmp_path / "usb").iterdir()) == []
+    do("mount", device, str(tmp_path / "usb"))
+    try:
+        assert run(mke2fs.write(HERE, store, UUID.replace("0", "1"), now)).returncode == 1
+        assert not kept.exists()
+        do(*mke2fs.write(HERE, store, UUID, now))
+        assert mke2fs.parse_identity(do(*mke2fs.show(store))) == UUID
+        before = (kept / "disk.json").read_bytes()
+        do(*mke2fs.write(HERE, store, UUID, datetime(2026, 11, 24, tzinfo=UTC)))
+        assert (kept / "disk.json").read_bytes() == before
+        assert [path.name for path in kept.iterdir()] == ["disk.json"]
+        assert kept.stat().st_mode & 0o777 == 0o700
+    finally:
+        do("umount", str(tmp_path / "usb"))
+
+
+@pytest.mark.parametrize(
+    ("code", "raised"), [(errno.ENOTTY, Refused), (errno.EOPNOTSUPP, Refused), (errno.EIO, OSError)]
+)
+def test_only_a_filesystem_without_the_flag_is_said_to_have_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, raised: type[Exception]
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    kernel = SimpleNamespace(unshare=lambda *_: 0, mount=lambda *_: 0)
+    monkeypatch.setattr("ctypes.CDLL", lambda *_, **__: kernel)
+    monkeypatch.setattr("fcntl.ioctl", fails)
+    with pytest.raises(raised):
+        mount_point.run([str(tmp_path)])
+    (tmp_path / "all").symlink_to("/")
+    with pytest.raises(Refused, match="no mount point of a backup disk"):
+        mount_point.run([f"{tmp_path}/all"])
 
 
 def drafted(disk: Disk) -> Draft:

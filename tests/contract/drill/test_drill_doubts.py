@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from runner.agent.database import dump_file
+from runner.agent.database.contract import DatabaseServer
+from runner.agent.database.folder import Folder
 from runner.model.run import Verdict
 from tests.contract import pg
 from tests.contract.drill_parts import DUMPS, World, world
@@ -115,3 +117,9 @@ def test_only_our_own_unfinished_files_are_removed_from_a_folder_of_dumps(tmp_pa
         (tmp_path / name).write_text("begun")
     dump_file.publish_text(tmp_path / "README.txt", "how to restore")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["README.txt", "film.mkv.part"]
+
+
+def test_what_is_in_the_place_of_the_readme_stops_no_dump(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "README.txt")
+    dump_file.write(Folder(tmp_path), DatabaseServer())
+    assert "pg_restore" in (tmp_path / "README.txt").read_text()

@@ -323,7 +323,7 @@ def test_without_room_nothing_is_restored(here: World) -> None:
     assert small.report.verdict == Verdict.DONE
     states = [drilled.states[step] for step in ("room", "files-room", "copy", "clear")]
     assert states == ["done", "failed", "not reached", "done"]
-    assert "MiB are free, the last 1 MiB stay free, and the drill needs 4 MiB" in drilled.report.headline
+    assert "MiB are free, the last 1 MiB must stay free, and the drill needs 4 MiB" in drilled.report.headline
     assert "put `scratch` on a larger disk" in drilled.report.headline
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from runner.agent.host.mounts import Mount
 from runner.agent.inventory import host
+from runner.agent.inventory.dumps import dumps_in
 from tests.contract.disks.test_disks import UUID, disk
 from tests.contract.storehouse import Said, Storehouse, execute, frame
 
@@ -253,6 +254,19 @@ def test_dumps_that_do_not_count_are_named_and_so_are_the_tablespaces(house: Sto
     assert [each["passed"] for each in dumps["databases"]] == [
         ["2026-11-22T070000Z: it has 6 bytes, and its record says 99"]
     ]
+
+
+def test_roles_that_cannot_be_read_lose_no_database(tmp_path: Path) -> None:
+    dump(tmp_path / "srv", "babase", "2026-11-21T070000Z")
+    (tmp_path / "srv/globals").mkdir()
+    with (tmp_path / "srv/globals/2026-11-21T070000Z.sql").open("wb") as roles:
+        # Longer than any is.
+        roles.truncate(65 << 20)
+        roles.seek(0, os.SEEK_END)
+        roles.write(b"\n--\n-- PostgreSQL database cluster dump complete\n--\n")
+    read = dumps_in(tmp_path, "/srv")
+    assert read and [each.database for each in read.databases] == ["babase"]
+    assert read.problem.startswith("the tablespaces are not known: ") and read.problem.endswith("bytes")
 
 
 @pytest.mark.parametrize("dumps", [5, "/srv/dumps", {"a": 1}, None])

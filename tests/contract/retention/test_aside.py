@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from runner.agent.store import aside
+from runner.agent.store.inspect import inspect_store
+from runner.agent.store.layout import StoreFolder
 from tests.compare import fingerprint
 from tests.contract.retention.test_audit import audit
 from tests.contract.retention.test_expire import copied, expire, facts, names, verb
@@ -166,8 +171,6 @@ def test_interrupted_copies_are_dropped_with_their_halves_and_nothing_sealed_is(
         assert house.begin(half, THREE).code == 0
         assert house.send(half, [THREE]).code == 0
     (house.root / ".partial/parts/big").write_text("half")
-    (house.root / ".incoming").mkdir()
-    (house.root / ".incoming/x").write_text("sent")
     before = [fingerprint(house.root / name) for name in (ONE, TWO, THREE)]
     # Only under the lock.
     assert house.call("drop-partials", str(house.root), "--plan", house.plan, "--", half).code == 1
@@ -176,13 +179,37 @@ def test_interrupted_copies_are_dropped_with_their_halves_and_nothing_sealed_is(
         assert busy.code == 75
     with house.held():
         argv = ("drop-partials", str(house.root), "--plan", house.plan, "--", half)
-        assert house.call(*argv).answer == {"dropped": [half, "x"], "left": []}
+        assert house.call(*argv).answer == {"dropped": [half], "left": []}
         assert house.call(*argv).answer == {"dropped": [], "left": []}
     assert facts(house)["partials"] == []
     assert verb(house, "reap").code == 0
     assert not list((house.root / ".trash").iterdir()) and not list((house.root / ".partial/parts").iterdir())
     assert [fingerprint(house.root / name) for name in (ONE, TWO, THREE)] == before
     assert house.snapshot("2026-11-25T010000Z", THREE).code == 0
+
+
+def test_a_drop_that_was_cut_off_is_finished_by_the_next(house: Storehouse) -> None:
+    verb(house, "set-aside", AHEAD)
+    first = aside.everything(StoreFolder(house.root), AHEAD)[0]
+    (house.root / ".trash").mkdir(exist_ok=True)
+    first.rename(house.root / ".trash" / first.name)
+    assert verb(house, "drop-aside", AHEAD).answer == {"dropped": AHEAD}
+    assert [path.name for path in (house.root / ".aside").rglob("*") if AHEAD in path.name] == []
+
+
+def test_a_trash_that_cannot_be_read_hides_nothing_else(house: Storehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(house.root / TWO)
+    real = Path.iterdir
+
+    def unreadable(path: Path) -> Iterator[Path]:
+        if path.name == ".trash":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "iterdir", unreadable)
+    seen = inspect_store({"path": str(house.root)})
+    assert [each.name for each in seen.sealed] == [ONE, THREE, AHEAD]
+    assert (seen.problem, seen.lost, seen.unread) == ("", (), (str(house.root / ".trash"),))
 
 
 def test_a_partial_that_the_plan_does_not_name_stays(house: Storehouse) -> None:

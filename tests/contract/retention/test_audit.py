@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -9,11 +10,17 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tests.contract.retention.test_expire import copied, expire, verb
+from runner.agent import tree
+from runner.agent.retention.coverage import debts
+from runner.agent.retention.owed import hand_on
+from runner.agent.snapshots.sums import bequeath, sum_lines
+from runner.agent.store.layout import StoreFolder
+from tests.contract.retention.test_expire import copied, expire, facts, verb
 from tests.contract.storehouse import Storehouse
 
 ONE, TWO, THREE = (f"2026-11-2{day}T010000Z" for day in range(3))
@@ -259,6 +266,38 @@ def test_what_lost_its_checksum_stays_counted_as_long_as_a_snapshot_has_it(house
     assert lacking(house)[:2] == (1, len(shared))
     assert set(json.loads((house.root / f".runner/records/{THREE}.owed").read_text())) == {TWO}
     assert findings(house) == []
+
+
+def test_debts_that_cannot_be_understood_are_named_and_not_written_over(house: Storehouse) -> None:
+    owed = house.root / f".runner/records/{TWO}.owed"
+    owed.write_text("{damaged")
+    assert facts(house)["unread"] == [str(owed)]
+    (house.root / f".runner/records/{ONE}.sums.gz").unlink()
+    assert (expire(house, ONE).answer["inherited"], owed.read_text()) == (None, "{damaged")
+    owed.write_text("{}")
+    assert facts(house)["unread"] == []
+
+
+def test_a_look_that_failed_is_not_a_file_that_is_not_shared(
+    house: Storehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = StoreFolder(house.root)
+    had = sum(1 for _ in sum_lines(store, ONE))
+    (house.root / f".runner/records/{ONE}.sums.gz").unlink()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    def unreadable(parent: int, name: bytes) -> os.stat_result:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), name)
+
+    with monkeypatch.context() as patch:
+        # The trees that are compared with, not the one that goes.
+        patch.setattr("runner.agent.snapshots.sums.tree", SimpleNamespace(**{**vars(tree), "status": unreadable}))
+        hand_on(store, ONE)
+    assert debts(store, TWO)[ONE].lines == had
+    assert bequeath(store, TWO, [THREE]) is not None
+    shutil.rmtree(house.root / THREE)
+    assert bequeath(store, TWO, [THREE]) is None
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_what_comes_back_from_aside_is_missed_once(house: Storehouse) -> None:

@@ -172,6 +172,54 @@ def test_who_stops_it_and_lets_it_go_on_ends_nothing(tmp_path: Path) -> None:
     assert (process.returncode, out, err) == (0, b"whole\n", b"")
 
 
+def deaf(folder: Path, more: str) -> str:
+    """Lines of sh that begin what does not hear TERM, note it in `pid`, and then `more`."""
+    return f"trap '' TERM; sleep 60 <&- >&- 2>&- & echo $! > {folder}/new; mv {folder}/new {folder}/pid; {more}"
+
+
+@pytest.mark.parametrize(
+    ("room_for", "more", "code"),
+    [(10**6, "exit 12", 12), (10**6, "kill -9 $$", -9), (1, "sleep 60", 78), (10**6, "exit 0", 0)],
+    ids=["failed", "killed", "for room", "whole"],
+)
+def test_what_is_left_behind_is_ended_but_by_what_ended_well(
+    tmp_path: Path, room_for: int, more: str, code: int
+) -> None:
+    script = f"""
+import itertools, sys, time
+from pathlib import Path
+from runner.agent.host.room import GIB, Guard, Room, Seen
+from runner.agent.snapshots import keep_room
+looks = itertools.count()
+def look(guard):
+    if next(looks) < {room_for}:
+        return Seen(Room(GIB, 1000), Room(0, 0))
+    while not Path("{tmp_path}/pid").exists():
+        time.sleep(0.01)
+    return Seen(Room(0, 0), Room(1, 1))
+Guard.look = look
+keep_room.GRACE = keep_room.PARTING = 0.3
+sys.exit(keep_room.keep_room(["{tmp_path}", "--", "sh", "-c", sys.argv[1]]))
+"""
+    ended = execute((*PROGRAM[:2], "-c", script, deaf(tmp_path, more)))
+    assert ended.code == code, ended
+    pid = int((tmp_path / "pid").read_text())
+    # An ssh that keeps its connection for the next is left alone.
+    assert _alive(pid) == (code == 0)
+    if code == 0:
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("system", [True, False])
+def test_a_filesystem_that_counts_beyond_all_is_one_with_much_room(system: bool) -> None:
+    beyond = 2**64 - 1
+    # f_bavail is less: what is reserved is beyond all too.
+    space = os.statvfs_result((4096, 4096, beyond, beyond, 0, beyond, beyond, beyond, 0, 255))
+    seen = rooms.Guard(Path("/"), "/" if system else "").seen(space)
+    assert all(0 < number < 2**63 for number in (*seen.free, *seen.last, *seen.least))
+    assert seen.left
+
+
 def _begun(folder: Path) -> int:
     """The process that has said there that it runs."""
     return int(until(lambda: (folder / "pid").read_text().strip() if (folder / "pid").exists() else None))
@@ -199,8 +247,11 @@ def test_how_a_transfer_ended_is_noted_with_its_partial(tmp_path: Path) -> None:
     assert abs(ended["sent"]["bytes"] - (1 << 40)) < 1 << 36, "others write to this filesystem meanwhile"
     looked = execute((*PROGRAM, "room", str(store), f"--partial={name}"))
     assert looked.code == 0 and looked.answer["sent"] == ended["sent"]["bytes"]
-    begun.write_text(json.dumps({"name": name, "ended": {**ended, "full": True}}))
-    assert execute((*PROGRAM, "room", str(store), f"--partial={name}")).code == 1
+    # Since then some of it has been given back.
+    begun.write_text(json.dumps({"name": name, "ended": {**ended, "full": True, "free": {"bytes": 5000, "inodes": 7}}}))
+    looked = execute((*PROGRAM, "room", str(store), f"--partial={name}"))
+    assert (looked.code, looked.answer["free_bytes"], looked.answer["free_inodes"]) == (1, 5000, 7)
+    assert "5,000 bytes and 7 inodes are free" in looked.answer["error"]
     begun.unlink()
     assert execute((*argv, "exit 12")).code == 12
     assert not begun.exists(), "a partial that is gone is not begun again"

@@ -176,6 +176,25 @@ def test_find_gives_one_entry_a_version_and_never_leaves_the_snapshot(house: Sto
     assert house.call("find", str(house.root), given=b'{"path": "/../x"}').code == 1
 
 
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [("f?r.txt", ["/für.txt"]), ("/f?r.txt", ["/für.txt"]), ("[ü]*", ["/ü"]), ("b?d", ["/b\udcffd"]), ("??", [])],
+)
+def test_a_pattern_is_matched_by_letters(house: Storehouse, pattern: str, found: list[str]) -> None:
+    for name in ("für.txt", "fxyr.txt", "ü", "b\udcffd"):
+        (house.source / name).touch()
+    house.snapshot(ONE)
+    answer = house.call("search", str(house.root), ONE, given=json.dumps({"pattern": pattern}).encode()).answer
+    assert [each["path"] for each in answer["names"]] == found
+
+
+@pytest.mark.parametrize("given", [b"", b"[]", b'{"path": 1}', b'{"path": ""}', b"{"])
+def test_a_request_that_names_nothing_is_refused(house: Storehouse, given: bytes) -> None:
+    house.snapshot(ONE)
+    for argv in (("find", str(house.root)), ("diff", str(house.root), ONE, ONE), ("search", str(house.root), ONE)):
+        assert "the request on stdin names no " in house.call(*argv, given=given).answer["error"]
+
+
 def test_diff_tells_content_attributes_types_and_names_apart(house: Storehouse) -> None:
     for name in ("same", "content", "mode", "gone", "type", "a\nb", "extended"):
         (house.source / name).write_text("text")

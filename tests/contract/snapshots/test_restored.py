@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent import tree
+from runner.agent.snapshots import restored
 from tests.contract.storehouse import PROGRAM, Said, execute
 
 NAME, OTHER = "20261123T081500.000Z", "20261124T081500.000Z"
@@ -69,6 +72,72 @@ def test_what_no_restore_has_made_stays(side: Path) -> None:
         assert result.code == 1 and "is not what a restore has made" in result.answer["error"]
     assert call("clear-restored", side, f"{NAME}-replaced", "--quiet=0").code == 1
     assert (sorted(side.rglob("*")), listed(side)) == (before, [])
+
+
+def test_a_folder_that_is_a_link_is_used_where_it_leads(side: Path, tmp_path: Path) -> None:
+    (tmp_path / "large").mkdir(mode=0o755)
+    side.parent.mkdir()
+    side.symlink_to(tmp_path / "large")
+    made(side)
+    assert listed(side) == [NAME]
+    assert call("clear-restored", side, NAME, "--quiet=0").answer["removed"] is True
+
+
+@pytest.mark.parametrize("where", [".", ".made"])
+def test_nothing_is_made_or_removed_where_others_may_have_put_something(side: Path, tmp_path: Path, where: str) -> None:
+    others = tmp_path / "others"
+    others.mkdir()
+    (others / "settings.json").write_text("{}")
+    side.mkdir(parents=True, mode=0o755)
+    if where == ".":
+        side.chmod(0o777)
+        (side / ".made").mkdir(mode=0o700)
+        (others / "settings.json").rename(side / ".made/settings.json")
+    else:
+        (side / ".made").symlink_to(others)
+    before = sorted(tmp_path.rglob("*.json"))
+    refused = call("make-restored", side, NAME)
+    assert refused.code == 1 and "others may write to" in refused.answer["error"]
+    assert sorted(tmp_path.rglob("*.json")) == before and len(before) == 1
+
+
+def test_what_is_no_plan_is_not_looked_at_and_what_goes_meanwhile_is_none(
+    side: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(side)
+    real = Path.lstat
+
+    def gone(path: Path) -> os.stat_result:
+        if path.parent == side and path.name != NAME:
+            raise FileNotFoundError(path)
+        return real(path)
+
+    monkeypatch.setattr(Path, "lstat", gone)
+    (side / OTHER).mkdir()
+    (side / "drill").mkdir()
+    assert [each.name for each in restored.read([str(side)]).made] == [NAME]
+
+
+def test_what_cannot_be_looked_at_may_have_changed_and_stays(side: Path) -> None:
+    folder = made(side)
+    # A path so long that no call takes it whole.
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("f" * 250, dir_fd=here)
+        deeper = os.open("f" * 250, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = deeper
+    os.close(here)
+    assert call("clear-restored", side, NAME, "--quiet=0").code == 1
+    shutil.rmtree(folder / ("f" * 250))
+    with pytest.raises(OSError, match="Input/output error"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree, "status", unreadable)
+        restored.clear([str(side), NAME, "--quiet=0"])
+    assert (folder / "etc/hosts").exists()
+
+
+def unreadable(parent: int, name: bytes) -> os.stat_result:
+    raise OSError(errno.EIO, os.strerror(errno.EIO), name)
 
 
 def test_the_mark_of_a_folder_that_is_gone_goes_too(side: Path) -> None:

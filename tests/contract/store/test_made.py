@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent.answer import Refused
+from runner.agent.arguments import DeclaredDisk
 from runner.agent.host.fstab import unmounted
+from runner.agent.store import disk
+from runner.agent.store.layout import StoreFolder
 from tests.contract.storehouse import Storehouse
 
 
@@ -46,6 +50,22 @@ def test_what_lies_below_a_mount_point_without_its_disk_is_named_by_it(tmp_path:
     table.write_text(TABLE)
     assert unmounted(Path(path), table) == point
     assert unmounted(Path(path), tmp_path / "none") == ""
+
+
+def test_a_mount_point_that_is_declared_by_way_of_a_link_is_the_folder_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "disks/usb").mkdir(parents=True)
+    (tmp_path / "usb").symlink_to(tmp_path / "disks/usb")
+    (tmp_path / "fstab").write_text(f"  # {tmp_path}/x\n/dev/sdz1\t{tmp_path}/usb/ ext3 noauto 0 2\n")
+    place = tmp_path / "disks/usb/papio"
+    assert unmounted(place, tmp_path / "fstab") == str(tmp_path / "disks/usb")
+    assert disk.look(StoreFolder(place), DeclaredDisk()).problem == ""
+
+
+def test_a_table_that_cannot_be_read_does_not_name_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Refused, match="so nobody knows what is to be mounted above"):
+        unmounted(tmp_path, tmp_path)
+    monkeypatch.setattr(disk, "unmounted", lambda path: unmounted(path, tmp_path))
+    assert disk.look(StoreFolder(tmp_path / "papio"), DeclaredDisk()).problem.endswith(f"above '{tmp_path}/papio'")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a mount namespace")
