@@ -24,6 +24,8 @@ class Fault(StrEnum):
     LOST = "lost"
     EMPTY = "empty"
     BUSY = "busy"
+    STRANGER = "stranger"
+    SHELL = "shell"
 
 
 def of_host(name: str, fault: Fault) -> str:
