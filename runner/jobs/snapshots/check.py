@@ -213,10 +213,7 @@ def _partials(look: _StoreLook) -> Sequence[Finding]:
 
 def _room(look: _StoreLook) -> Sequence[Finding]:
     decision = look.decision
-    doubt = replace(
-        _doubt(f"nothing expires: {decision.frozen}", decision.do), cause=prune.cause_of(decision, look.store)
-    )
-    frozen = (doubt,) if decision.frozen else ()
+    frozen = (prune.frozen(decision, look.store, "nothing expires"),) if decision.frozen else ()
     spare = _spare(look)
     if look.facts.space is None or spare is None:
         return frozen

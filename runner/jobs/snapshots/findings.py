@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from runner.jobs.retention.prune import cause_of
+from runner.jobs.retention.prune import frozen
 from runner.jobs.retention.room import sent
 from runner.jobs.snapshots import filesystems, foreign, shell
 from runner.jobs.snapshots.room import Fit, RoomToMake
@@ -83,7 +83,7 @@ def findings(
     if unread := foreign.unread_records(site.store(store), stored):
         own = [each for each in stored.sealed if each.recorded and each.host == job.host]
         shared = "nothing is shared with it" if own else f"there is no other of {job.host}, so all is copied again"
-        doubts.append(attention(job, f"{unread[0]}; {shared}", unread[1]))
+        doubts.append(replace(unread, source=job.name, text=f"{unread.text}; {shared}"))
     notes = []
     if source.uid != 0:
         notes.append(f"not root on {job.host}: owners are not kept, and what only root may read is missing")
@@ -124,8 +124,8 @@ def does_not_fit(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -
 def short(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -> tuple[Finding, ...]:
     """That there is little room, and that nothing goes for it; the snapshot is tried all the same."""
     if room.decision and room.decision.frozen and stored.sealed:
-        text = f"there is little room, and nothing expires: {room.decision.frozen}"
-        return (replace(attention(job, text, room.decision.do), cause=cause_of(room.decision, store)),)
+        why = frozen(room.decision, store, "there is little room, and nothing expires")
+        return (replace(why, source=job.name),)
     if room.fit == Fit.TIGHT:
         text = f"the next snapshot may not fit into store {store.name}: {_shortage(store, stored, room)}"
         do = f"it is tried, and ended before the disk is full; {_larger(stored, room)}"
