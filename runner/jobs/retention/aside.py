@@ -1,4 +1,4 @@
-"""What a person takes out of a store, as a plan: snapshots out of the count and back, interrupted copies."""
+"""What a person takes out of a store, as a plan: snapshots out of the count and back, interrupted ones."""
 
 from __future__ import annotations
 

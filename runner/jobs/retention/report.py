@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from runner.agent.retention.contract import Audited, BroughtBack, Expired, PutAside
-from runner.agent.store.contract import Counts
+from runner.agent.store.contract import Counts, PartialsDropped
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
@@ -125,16 +125,23 @@ def _returned(back: Sequence[Outcome]) -> str:
     return f"{_named(back)} again: {now or 'how many there are now is not known'}"
 
 
-def _named(outcomes: Sequence[Outcome]) -> str:
+def _named(outcomes: Sequence[Outcome], verb: str = "counts", verbs: str = "count") -> str:
     """`A, B count`, and of many how many more."""
     names = [one_line(outcome.subject) for outcome in outcomes]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(names[:_SHOWN])}{more} {'counts' if len(names) == 1 else 'count'}"
+    return f"{', '.join(names[:_SHOWN])}{more} {verb if len(names) == 1 else verbs}"
 
 
 def drop_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    """That it is done is all there is to say; what was planned said what."""
-    return default_report(job, outcomes, around, f"{job.headline}: done")
+    """Which snapshots are gone for good, or how many interrupted ones; what was planned said the rest."""
+    dropped = [outcome for outcome in outcomes if outcome.state == State.DONE and outcome.role == Role.DROP]
+    if dropped:
+        return default_report(job, outcomes, around, f"{_named(dropped, 'is', 'are')} removed for good")
+    answers = (read(outcome.result, PartialsDropped) for outcome in outcomes if outcome.role == Role.DROP_PARTIALS)
+    gone = next((answer.dropped for answer in answers if answer), ())
+    was = "was" if len(gone) == 1 else "were"
+    text = f"{count(len(gone), 'interrupted snapshot')} of store {job.about} {was} dropped"
+    return default_report(job, outcomes, around, text if gone else f"{job.headline}: done")
 
 
 def audit_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:

@@ -18,7 +18,7 @@ from runner.model.plan import Argv, Command, Effect, Finding, Step
 from runner.model.role import Phase, Role
 from runner.model.run import Outcome, State
 from runner.model.site import Host, Job, Site
-from runner.model.text import count, excerpt, length
+from runner.model.text import count, excerpt, length, one_line
 from runner.tools import agent, answers
 
 SIDE = "/var/restored"
@@ -84,7 +84,8 @@ def _cleared(outcome: Outcome) -> str:
     answer = answers.read(outcome.result, RestoredCleared)
     place = f"{SIDE}/{outcome.subject}"
     if answer is None:
-        return f"{place} is still there: {excerpt(outcome.result.get('error') or 'its answer cannot be read', _SHOWN)}"
+        why = excerpt(outcome.result.get("error") or "its answer cannot be read", _SHOWN)
+        return f"{place} is still there: {one_line(why)}"
     if not answer.removed:
         return f"{place} stays" + (f": something in it changed on {answer.changed:%Y-%m-%d}" if answer.changed else "")
     return f"removed {place}, which was restored long ago"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runner.jobs.retention import aside
-from runner.jobs.retention.report import aside_report
+from runner.jobs.retention.report import aside_report, drop_report
 from runner.model.kind import Draft
 from runner.model.plan import Command, Effect, Plan
 from runner.model.run import Around, Outcome, State, Verdict
@@ -155,3 +155,31 @@ def test_what_is_brought_back_is_told_as_done(sealed: int | None, text: str) -> 
 def test_one_and_many_are_said_as_such(draft: Drafted, names: tuple[str, ...], headline: str) -> None:
     plan, _ = planned(draft, *names, sealed=[{"name": PAST}], aside=[{"name": AHEAD}, {"name": LATER}])
     assert plan.jobs[0].headline == headline
+
+
+@pytest.mark.parametrize(
+    ("names", "headline"),
+    [((AHEAD,), f"{AHEAD} is removed for good"), ((AHEAD, LATER), f"{AHEAD}, {LATER} are removed for good")],
+)
+def test_what_was_dropped_is_told_as_done(names: tuple[str, ...], headline: str) -> None:
+    plan, _ = planned(aside.drop_aside, *names, sealed=[{"name": PAST}], aside=[{"name": AHEAD}, {"name": LATER}])
+    done = Outcome(step="s", job=plan.jobs[0].name, state=State.DONE)
+    outcomes = [replace(done, role=step.role, subject=step.subject) for step in plan.steps]
+    assert drop_report(plan.jobs[0], outcomes, Around()).headline == headline
+
+
+@pytest.mark.parametrize(
+    ("answer", "headline"),
+    [
+        ({"dropped": [AHEAD], "left": []}, "1 interrupted snapshot of store papio was dropped"),
+        ({"dropped": [AHEAD, LATER], "left": []}, "2 interrupted snapshots of store papio were dropped"),
+        ({}, "drop 2 interrupted snapshots of store papio: done"),
+    ],
+)
+def test_what_was_dropped_of_interrupted_ones_is_counted_by_who_dropped_it(
+    answer: dict[str, Any], headline: str
+) -> None:
+    plan, _ = planned(aside.drop_partials, AHEAD, LATER, partials=[{"name": AHEAD}, {"name": LATER}])
+    done = Outcome(step="s", job=plan.jobs[0].name, state=State.DONE)
+    outcomes = [replace(done, role=step.role, result=answer) for step in plan.steps]
+    assert drop_report(plan.jobs[0], outcomes, Around()).headline == headline

@@ -91,7 +91,7 @@ def test_it_is_kept_for_as_long_as_jobs_toml_says() -> None:
         ),
         ({"removed": False}, "/var/restored/x stays"),
         ({"error": "busy"}, "/var/restored/x is still there: busy"),
-        ({"error": "\x1b[2Jgone"}, "/var/restored/x is still there: \\x1b[2Jgone"),
+        ({"error": "\x1b[2Jgone\n- all is well"}, "/var/restored/x is still there: \\x1b[2Jgone\\n- all is well"),
         ({"error": ["a"] * 4000}, "/var/restored/x is still there: " + str(["a"] * 4000)[:300] + "..."),
         ({}, "/var/restored/x is still there: its answer cannot be read"),
     ],
