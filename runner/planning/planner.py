@@ -285,5 +285,5 @@ def _store_basis(name: str, store: StoreFacts) -> Basis:
     return Basis(
         subject=f"store {name}",
         digest=_digest(store.path, store.uuid, store.problem, sealed, partials, *([aside] if aside else ())),
-        description=f"{count(len(sealed), 'snapshot')}{newest}, {count(len(partials), 'interrupted one')}",
+        description=f"{count(len(sealed), 'snapshot')}{newest}, {count(len(partials), 'interrupted snapshot')}",
     )

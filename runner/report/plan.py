@@ -69,7 +69,7 @@ def summary(plan: Plan) -> Line:
     parts = [f"writes {count(len(writes), 'snapshot')}"] if writes else []
     # A copy that goes nowhere in particular is a drill's.
     parts += ["gets files back"] if any(step.role == Role.COPY and step.subject for step in plan.steps) else []
-    parts += [f"takes up {count(resumed, 'interrupted one')}"] if resumed else []
+    parts += [f"takes up {count(resumed, 'interrupted snapshot')}"] if resumed else []
     unknown = [job for job in writes if job.forecast.bytes is None]
     if forecasts:
         amount = size(sum(forecast.bytes or 0 for forecast in forecasts))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from runner.jobs.retention.prune import frozen
-from runner.jobs.retention.room import sent
+from runner.jobs.retention.room import waiting
 from runner.jobs.snapshots import filesystems, foreign, shell
 from runner.jobs.snapshots.room import Fit, RoomToMake
 from runner.model.cause import Fault, of_store
@@ -15,7 +15,7 @@ from runner.model.facts import HostFacts, StoreFacts
 from runner.model.plan import Finding
 from runner.model.role import Phase
 from runner.model.site import Job, Site, Store
-from runner.model.text import count, size
+from runner.model.text import size
 from runner.tools import rsync
 
 LeftInside = Mapping[str, Sequence[tuple[str, str]]]
@@ -114,10 +114,9 @@ def does_not_fit(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -
     finding = replace(attention(job, text, _larger(stored, room)), cause=of_store(store.name, Fault.FULL))
     if not stored.partials:
         return finding
-    many = len(stored.partials)
-    much = f" of about {size(taken)}" if (taken := sent(stored.partials)) else ""
-    waits = f"{count(many, 'interrupted copy', 'interrupted copies')}{much} {'is' if many == 1 else 'are'} kept there"
-    do = f"{finding.do}; {waits}, in the way of a run that leaves more out too; to give up what was sent, run:"
+    are, take = ("is", "takes") if len(stored.partials) == 1 else ("are", "take")
+    kept = f"{waiting(stored.partials)} {are} kept there, and {take} room even if you leave something out"
+    do = f"{finding.do}; {kept}; to give up what was sent, run:"
     return replace(finding, do=do, command=f"runner snapshots {store.name} --drop-partials")
 
 

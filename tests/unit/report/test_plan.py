@@ -116,7 +116,7 @@ def job(name: str, **changes: object) -> PlannedJob:
         (
             (job("a", forecast=Forecast(bytes=2**30, seconds=60.0, runs=1)), job("b", resumes=2)),
             [Effect.WRITE],
-            "writes 2 snapshots; takes up 2 interrupted ones; about 1.0 GiB new in 1 min; what b brings is not known before its first run; expires nothing",
+            "writes 2 snapshots; takes up 2 interrupted snapshots; about 1.0 GiB new in 1 min; what b brings is not known before its first run; expires nothing",
         ),
         (
             (job("a", forecast=Forecast(runs=1)),),
