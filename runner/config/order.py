@@ -97,22 +97,22 @@ def _circles(after: Mapping[str, tuple[str, ...]]) -> Iterator[Problem]:
     """Report each circle once, at its first job in the file."""
     reported: set[frozenset[str]] = set()
     for name in after:
-        way = _way(name, name, after)
-        if way and frozenset(way) not in reported:
-            reported.add(frozenset(way))
-            yield Problem(path=("jobs", name, "after"), text=f"makes a circle: {' -> '.join((name, *way))}")
+        circle = way(name, name, after)
+        if circle and frozenset(circle) not in reported:
+            reported.add(frozenset(circle))
+            yield Problem(path=("jobs", name, "after"), text=f"makes a circle: {' -> '.join((name, *circle))}")
 
 
-def _way(start: str, goal: str, after: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+def way(start: str, goal: str, after: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Find a shortest way from `start` along `after` to `goal`, without `start`; () if there is none."""
     ways: list[tuple[str, ...]] = [(name,) for name in after.get(start, ())]
     seen: set[str] = set()
-    for way in ways:
-        if way[-1] == goal:
-            return way
-        if way[-1] not in seen:
-            seen.add(way[-1])
-            ways.extend((*way, name) for name in after.get(way[-1], ()))
+    for known in ways:
+        if known[-1] == goal:
+            return known
+        if known[-1] not in seen:
+            seen.add(known[-1])
+            ways.extend((*known, name) for name in after.get(known[-1], ()))
     return ()
 
 
@@ -131,7 +131,7 @@ def _two_writers(first: Job, second: Job, store: str, after: Mapping[str, tuple[
             text=f"job {first.name!r} keeps host {first.host!r} in store {store!r}: a store holds one host,"
             " or retention would count both as one",
         )
-    elif not _way(first.name, second.name, after) and not _way(second.name, first.name, after):
+    elif not way(first.name, second.name, after) and not way(second.name, first.name, after):
         yield Problem(
             path=path,
             text=f"jobs {first.name!r} and {second.name!r} write store {store!r} and may do so at once:"

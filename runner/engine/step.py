@@ -160,7 +160,7 @@ class Stepper:
         note = "" if state == State.DONE else _differs(result) if step.silent else _why(result, answer, log)
         if state == State.FAILED and step.keep_output_as and not result.error:
             note = rsync.WORDS.get(result.exit or 0, note)
-            answer = {**answer, "cause": cause.Fault.FULL.value} if result.exit in rsync.WORDS else answer
+            answer = {**answer, "cause": cause.Fault.FULL.value} if result.exit == rsync.NO_ROOM else answer
         if printed and not answer:
             # It was run for what it prints, and that is for people.
             log = printable(result.out[-4096:].expandtabs()) + log

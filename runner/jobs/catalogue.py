@@ -82,27 +82,23 @@ def _kind(place: str) -> Beyond:
     return kind
 
 
+# What is amiss with one of these is told before what is amiss with those behind it.
 KINDS: dict[str, JobKind] = {
-    "access": Late(name="access", place="access.access:AccessKind", options=options.AccessOptions),
-    "audit": Late(name="audit", place="retention.audit:AuditKind", options=options.AuditOptions),
-    "check": Late(name="check", place="snapshots.check:CheckKind", options=options.CheckOptions, looks=True),
-    "disk": Late(name="disk", place="disks.disk:DiskKind", options=options.DiskOptions),
-    "drill": Late(name="drill", place="drill.drill:DrillKind", options=options.DrillOptions),
-    "dump": Late(name="dump", place="database.dump:DumpKind", options=options.DumpOptions, records=True),
-    "halt": Late(name="halt", place="power.halt:HaltKind", options=options.HaltOptions),
-    "prune": Late(name="prune", place="retention.prune:PruneKind", options=options.PruneOptions),
-    "reboot": Late(name="reboot", place="power.reboot:RebootKind", options=options.RebootOptions),
     "snapshot": Late(
         name="snapshot", place="snapshots.snapshot:SnapshotKind", options=options.SnapshotOptions, records=True
     ),
+    "dump": Late(name="dump", place="database.dump:DumpKind", options=options.DumpOptions, records=True),
+    "prune": Late(name="prune", place="retention.prune:PruneKind", options=options.PruneOptions),
+    "audit": Late(name="audit", place="retention.audit:AuditKind", options=options.AuditOptions),
+    "check": Late(name="check", place="snapshots.check:CheckKind", options=options.CheckOptions, looks=True),
+    "drill": Late(name="drill", place="drill.drill:DrillKind", options=options.DrillOptions),
+    "disk": Late(name="disk", place="disks.disk:DiskKind", options=options.DiskOptions),
+    "halt": Late(name="halt", place="power.halt:HaltKind", options=options.HaltOptions),
+    "reboot": Late(name="reboot", place="power.reboot:RebootKind", options=options.RebootOptions),
     "updates": Late(name="updates", place="packages.updates:UpdatesKind", options=options.UpdatesOptions),
     "upgrade": Late(name="upgrade", place="packages.upgrade:UpgradeKind", options=options.UpgradeOptions),
+    "access": Late(name="access", place="access.access:AccessKind", options=options.AccessOptions),
 }
-
-# What is amiss with one of these is told before what is amiss with those behind it.
-_WEIGHTS = tuple(
-    ["snapshot", "dump", "prune", "audit", "check", "drill", "disk", "halt", "reboot", "updates", "upgrade", "access"]
-)
 
 # Jobs that a person asks for by a verb of their own, and the one that the planner adds. A pin has nothing to add.
 REPORTERS: dict[str, Reporter] = {
@@ -125,7 +121,7 @@ def together(brought: Iterable[JobKind]) -> dict[str, JobKind]:
 
 def weight(kind: str) -> int:
     """How much matters what is amiss with a job of that kind: 0 most. What a plugin brings comes last."""
-    return _WEIGHTS.index(kind) if kind in _WEIGHTS else len(_WEIGHTS)
+    return list(KINDS).index(kind) if kind in KINDS else len(KINDS)
 
 
 def looking_kinds(kinds: Mapping[str, JobKind]) -> frozenset[str]:

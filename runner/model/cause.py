@@ -11,6 +11,7 @@ from typing import Any
 
 # Somebody stopped the run with Ctrl-C or a signal, whichever run it is.
 STOPPED = "run/stopped"
+_JOB = "job"
 
 
 class Fault(StrEnum):
@@ -23,6 +24,8 @@ class Fault(StrEnum):
     LOST = "lost"
     EMPTY = "empty"
     BUSY = "busy"
+    STRANGER = "stranger"
+    SHELL = "shell"
 
 
 def of_host(name: str, fault: Fault) -> str:
@@ -37,7 +40,7 @@ def of_store(name: str, fault: Fault) -> str:
 
 def of_job(name: str) -> str:
     """`job/prepare-papio`: what the others were not begun for."""
-    return f"job/{name}"
+    return f"{_JOB}/{name}"
 
 
 def of_run(name: str) -> str:
@@ -47,7 +50,9 @@ def of_run(name: str) -> str:
 
 def is_busy(cause: str) -> bool:
     """Whether it is that somebody else is at it."""
-    return cause.rpartition("/")[2] == Fault.BUSY
+    # A job may be called that too: its name is in a cause of its own.
+    scope, _, rest = cause.partition("/")
+    return scope != _JOB and rest.endswith(f"/{Fault.BUSY}")
 
 
 def fault_of(answer: Mapping[str, Any]) -> Fault | None:

@@ -13,4 +13,5 @@ def under_way(store: StoreFacts) -> Partial | None:
 
 def interrupted(store: StoreFacts) -> tuple[Partial, ...]:
     """The copies that nobody is making now."""
-    return tuple(partial for partial in store.partials if partial is not under_way(store))
+    made = under_way(store)
+    return tuple(partial for partial in store.partials if partial is not made)

@@ -30,7 +30,8 @@ MachineId = Annotated[str, MACHINE]
 PlainWord = Annotated[str, re.compile(r"(?:[0-9A-Za-z][0-9A-Za-z.+_-]{0,63})?")]
 Digest = Annotated[str, re.compile(r"(?:[0-9a-f]{64})?")]
 _SNAPSHOT_FORMAT = "%Y-%m-%dT%H%M%SZ"
-_NEAR = timedelta(minutes=2)
+# Names so close to each other are put in order; a clock that stands further back is wrong.
+CLOSE = timedelta(minutes=2)
 
 
 def snapshot_name(moment: datetime) -> str:
@@ -57,7 +58,7 @@ def next_snapshot_name(moment: datetime, taken: Iterable[str]) -> str | None:
     latest = max((time for name in taken if (time := snapshot_time(name))), default=None)
     if latest is None or moment >= latest + timedelta(seconds=1):
         return snapshot_name(moment)
-    if latest - moment > _NEAR:
+    if latest - moment > CLOSE:
         return None
     return snapshot_name(latest + timedelta(seconds=1))
 

@@ -167,13 +167,15 @@ class Past:
 class Todo:
     """Something that a person must do. `command`, where there is one, is to be copied as it is; `text` leads to it.
 
-    `headline` is what is wrong, without what to do about it. `things` is how many it stands for.
+    `headline` is what is wrong, without what to do about it. `things` is how many it stands for. `busy`: it is nothing
+    but that somebody else is at it.
     """
 
     text: str
     command: str = ""
     headline: str = ""
     things: int = 1
+    busy: bool = False
 
     def __str__(self) -> str:
         return f"{self.text} {self.command}".rstrip()

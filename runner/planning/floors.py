@@ -13,7 +13,7 @@ from runner.model.text import count
 
 
 def refusals(plan: Plan, site: Site, facts: Facts) -> tuple[Finding, ...]:
-    """Refusals for a plan that would leave a store with less than its `retention.min`.
+    """Refusals for a plan that would leave a store with less than its `retention.min`, by expiring or setting aside.
 
     Counted here again, and by itself: whoever decided what expires may be wrong. Every step that may
     expire counts as if it did. Only snapshots with a record and without exceptions count as left, and of
@@ -33,7 +33,9 @@ def refusals(plan: Plan, site: Site, facts: Facts) -> tuple[Finding, ...]:
             steps = [row for row in steps if (row[0], row[2]) not in own]
         aside = [name for step, path, name in moved if (step.host, path) == (place.host, known.path)]
         faults += _below_aside(place, known, aside, facts.at)
+        moved = [row for row in moved if (row[0].host, row[1]) != (place.host, known.path)]
     faults += [f"{step.id} expires {name} from {path}, which is no store that was read" for step, path, name in steps]
+    faults += [f"{step.id} sets {name} of {path} aside, which is no store that was read" for step, path, name in moved]
     return tuple(Finding(severity="refusal", text=text, source="review") for text in faults)
 
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from runner.model.cause import Fault, of_host
 from runner.model.errors import StalePlan
 from runner.model.facts import BoundMachine, Facts, HostFacts
 from runner.model.plan import Finding
 from runner.model.site import Site
 from runner.tools import machines
-
-_REACH = "see that it is on and can be reached"
-_NEXT = "the next run makes up for what was left out"
 
 
 def checked(site: Site, facts: Facts) -> Facts:
@@ -24,28 +20,18 @@ def checked(site: Site, facts: Facts) -> Facts:
     if not site.live:
         return facts
     hosts = {
-        name: HostFacts(name=name, machine=known.machine, error=text) if (text := _stranger(facts, name)) else known
+        name: HostFacts(name=name, machine=known.machine, error=text)
+        if (text := machines.another_answers(facts, name))
+        else known
         for name, known in facts.hosts.items()
     }
     return replace(facts, hosts=hosts)
 
 
-def unread(site: Site, job: str, facts: Facts, host: str) -> Finding | None:
-    """Why nothing is known of a host that `job` needs, and what to do about it; None where it could be read."""
-    known = facts.hosts.get(host)
-    if known and not known.error:
-        return None
-    if site.live and known and (text := _stranger(facts, host)):
-        return machines.stranger(site, job, host, text)
-    why, do = (known.error, known.do or _REACH) if known else ("it was not asked", _REACH)
-    text, cause = f"{host} cannot be read: {why}", of_host(host, Fault.UNREACHABLE)
-    return Finding(severity="attention", source=job, text=text, do=f"{do}; {_NEXT}", cause=cause)
-
-
 def require_same(site: Site, facts: Facts) -> None:
     """StalePlan where a host of a plan that is to be applied is another machine than it was."""
     for name in facts.hosts if site.live else ():
-        if text := _stranger(facts, name):
+        if text := machines.another_answers(facts, name):
             advice = machines.stranger(site, "", name, text)
             raise StalePlan(text, do=advice.do, command=advice.command)
 
@@ -87,11 +73,3 @@ def notes(site: Site, facts: Facts) -> tuple[Finding, ...]:
         if name in facts.bound and not machine:
             texts.append(f"{name} has no machine-id now, so it is not known whether it is the machine that it was")
     return tuple(Finding(severity="note", source="machines", text=text) for text in texts)
-
-
-def _stranger(facts: Facts, host: str) -> str:
-    """That `host` is another machine than it was, in words; "" where it is not, or where that is not known."""
-    now, bound = facts.hosts[host].machine, facts.bound.get(host)
-    if bound is None or not machines.differ(now, bound.machine):
-        return ""
-    return f"another machine answers as {host}: its machine-id is {now}, and it was {bound.machine}"

@@ -30,10 +30,13 @@ def again(done: Pass) -> tuple[str, ...]:
 
 
 def waits(done: Pass) -> bool:
-    """Whether time may heal what `again` is for: a transfer cut off from outside. Nobody waits for a full disk."""
+    """Whether time may heal what `again` is for: a transfer cut off from outside.
+
+    Nobody waits for a full disk, nor for what a new plan mends.
+    """
     resumable = _resumable(done)
-    full = {outcome.job for outcome in done.outcomes if _not_whole(outcome, resumable)}
-    return any(_interrupted(outcome, resumable) and outcome.job not in full for outcome in done.outcomes)
+    mended = {outcome.job for outcome in done.outcomes if _not_whole(outcome, resumable)}
+    return any(_interrupted(outcome, resumable) and outcome.job not in mended for outcome in done.outcomes)
 
 
 def _resumable(done: Pass) -> set[str]:

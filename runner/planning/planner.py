@@ -30,8 +30,8 @@ from runner.model.plan import (
 from runner.model.role import Role
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, excerpt, minute, one_line
-from runner.planning import closing, machines
-from runner.tools import agent, files
+from runner.planning import closing
+from runner.tools import agent, files, machines
 
 Together = Callable[[Site, Sequence[Job], tuple[Draft, ...], Facts], tuple[Draft, ...]]
 AddSteps = Callable[[PlannedJob, tuple[Step, ...], Facts], Sequence[Insertion]]
@@ -285,5 +285,5 @@ def _store_basis(name: str, store: StoreFacts) -> Basis:
     return Basis(
         subject=f"store {name}",
         digest=_digest(store.path, store.uuid, store.problem, sealed, partials, *([aside] if aside else ())),
-        description=f"{count(len(sealed), 'snapshot')}{newest}, {count(len(partials), 'interrupted one')}",
+        description=f"{count(len(sealed), 'snapshot')}{newest}, {count(len(partials), 'interrupted snapshot')}",
     )

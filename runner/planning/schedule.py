@@ -110,9 +110,7 @@ def left_out(due: DueJobs, plan: Plan) -> tuple[Finding, ...]:
     return tuple(
         Finding(severity="attention", source=skip.job, text=f"it was left out: {skip.reason}", cause=skip.cause)
         for skip in plan.skips
-        if skip.job in due.named
-        and skip.done is None
-        and not (skip.needless or is_busy(skip.cause) or skip.job in known)
+        if skip.job in due.named and skip.done is None and skip.job not in known
     )
 
 

@@ -192,8 +192,8 @@ def exit_code(report: Report, trouble: Exception | None) -> int:
         case Verdict.FAILED:
             return StalePlan.code if all(stop == Stop.STALE for stop in stops) else RunnerError.code
         case Verdict.ATTENTION:
-            busy = Stop.BUSY in stops or any(cause.is_busy(skip.cause) for skip in report.skips)
-            return Busy.code if busy else FactsIncomplete.code
+            # Whoever comes again when the others are done would not hear of what a person must do.
+            return Busy.code if all(todo.busy for todo in report.actions) else FactsIncomplete.code
         case Verdict.DONE | Verdict.NOTHING:
             return 0
         case _:

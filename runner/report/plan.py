@@ -69,7 +69,7 @@ def summary(plan: Plan) -> Line:
     parts = [f"writes {count(len(writes), 'snapshot')}"] if writes else []
     # A copy that goes nowhere in particular is a drill's.
     parts += ["gets files back"] if any(step.role == Role.COPY and step.subject for step in plan.steps) else []
-    parts += [f"takes up {count(resumed, 'interrupted one')}"] if resumed else []
+    parts += [f"takes up {count(resumed, 'interrupted snapshot')}"] if resumed else []
     unknown = [job for job in writes if job.forecast.bytes is None]
     if forecasts:
         amount = size(sum(forecast.bytes or 0 for forecast in forecasts))
@@ -82,6 +82,7 @@ def summary(plan: Plan) -> Line:
     parts += _unknown(unknown, alone=len(unknown) == len(writes)) if unknown else []
     gone = [step for step in plan.steps if _expires(step)]
     parts += [f"expires {_gone(gone)}" + (" at most" if any(step.unless for step in gone) else "")] if gone else []
+    parts += _put_away(plan.steps)
     for effect, word in ((Effect.INTERRUPT, "interrupts"), (Effect.DESTROY, "destroys")):
         if steps := [step.id for step in plan.steps if step.effect == effect]:
             parts.append(f"{word}: {', '.join(steps)}")
@@ -112,9 +113,18 @@ def _gone(steps: Sequence[Step]) -> str:
 
 
 def _expires(step: Step) -> bool:
-    # Emptying the trash is of the same effect, but takes no snapshot. A step of a hook may be anything.
-    emptying = step.role in (Role.REAP, Role.EMPTY) and not step.added_by
-    return step.effect == Effect.EXPIRE and not emptying
+    # Of the same effect is what empties the trash, or puts away what is no sealed snapshot. A hook's may be anything.
+    expiring = step.role in (Role.EXPIRE, Role.EXPIRE_DUMP) or bool(step.added_by)
+    return step.effect == Effect.EXPIRE and expiring
+
+
+def _put_away(steps: Sequence[Step]) -> list[str]:
+    """What goes without expiring: out of the count, or because nobody needs it."""
+    roles = [step.role for step in steps if not step.added_by]
+    aside, restored = roles.count(Role.ASIDE), roles.count(Role.TIDY)
+    texts = [f"takes {count(aside, 'snapshot')} out of the count"] if aside else []
+    texts += ["drops what was interrupted"] if Role.DROP_PARTIALS in roles else []
+    return [*texts, *([f"clears {count(restored, 'restored folder')}"] if restored else [])]
 
 
 def command_lines(argv: Sequence[str], width: int) -> tuple[str, ...]:
@@ -203,6 +213,8 @@ def _in_short(job: PlannedJob, steps: Sequence[Step], usual: Sequence[Step]) -> 
     """A job in which nothing is unusual: what it found out already, what it is for, or how many steps it has."""
     if job.headline and all(step.effect == Effect.READ for step in steps):
         return one_line(job.headline)
+    if not usual:
+        return ""
     if len(usual) == 1:
         return f"{usual[0].host}: {one_line(usual[0].why)}"
     hosts = dict.fromkeys(step.host for step in usual)

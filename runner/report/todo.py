@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runner.model.cause import of_job
+from runner.model.cause import is_busy, of_job
 from runner.model.plan import Finding
-from runner.model.run import JobReport, Todo, Verdict
+from runner.model.run import JobReport, Stop, Todo, Verdict
 from runner.model.text import count, one_line
 
 MOST = 5
@@ -52,7 +52,9 @@ def to_do(jobs: Sequence[JobReport], serious: Sequence[Finding], weights: Mappin
     shown = ordered if len(ordered) <= MOST else ordered[: MOST - 1]
     rest = ordered[len(shown) :]
     todos = [_todo(item) for item in shown]
-    todos += [Todo(text=f"and {count(len(rest), 'more thing')}, below", things=len(rest))] if rest else []
+    if rest:
+        text, busy = f"and {count(len(rest), 'more thing')}, below", all(map(_is_busy, rest))
+        todos.append(Todo(text=text, things=len(rest), busy=busy))
     return ToDo(items=tuple(todos), left=tuple(finding for item in rest for finding in item.findings))
 
 
@@ -78,7 +80,13 @@ def _todo(item: _Item) -> Todo:
     what = "; ".join((*texts[:_NAMES], *((f"and {len(texts) - _NAMES} more",) if len(texts) > _NAMES else ())))
     headline = f"{sources[0]}: {what}" if len(sources) == 1 else f"{what} ({named(sources)})"
     do, command = (advice.do, advice.command) if advice else ("", "")
-    return Todo(text=": ".join(filter(None, (headline, do))), command=command, headline=headline)
+    text = ": ".join(filter(None, (headline, do)))
+    return Todo(text=text, command=command, headline=headline, busy=_is_busy(item))
+
+
+def _is_busy(item: _Item) -> bool:
+    """Whether it is over once somebody else is done, and nobody has to do anything."""
+    return all(is_busy(each.cause) for each in item.findings) and all(job.stop == Stop.BUSY for job in item.jobs)
 
 
 def named(names: Sequence[str]) -> str:

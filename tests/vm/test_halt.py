@@ -61,5 +61,5 @@ def test_writers_that_are_stopped_leave_a_snapshot_that_the_next_run_takes_up(si
     assert site.partials() == [name]
     assert site.sealed() == []
     plan, shown = site.plan("backup-papio")
-    assert "takes up 1 interrupted one" in shown
+    assert "takes up 1 interrupted snapshot" in shown
     assert [step["id"] for step in plan["steps"]][-1] == "backup-papio/reap"

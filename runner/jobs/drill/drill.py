@@ -11,7 +11,7 @@ from runner.jobs.retention import prune, retention
 from runner.jobs.retention import steps as expiring
 from runner.jobs.snapshots import proven as rules
 from runner.jobs.snapshots import shell
-from runner.model.cause import Fault, of_host, of_store
+from runner.model.cause import Fault, of_store
 from runner.model.facts import Facts, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
@@ -19,9 +19,8 @@ from runner.model.options import DrillOptions, SnapshotOptions
 from runner.model.plan import Finding, Lock, PlannedJob, Skip
 from runner.model.role import Role
 from runner.model.site import Host, Job, Site, Store
-from runner.model.text import remedied
 from runner.report.default import or_default
-from runner.tools import agent, detached
+from runner.tools import agent, detached, machines
 
 
 class DrillKind(Bundled):
@@ -43,13 +42,12 @@ class DrillKind(Bundled):
             return Draft(skip=Skip(job=job.name, reason="there is no snapshot to restore from yet", cause=empty))
         source = _source(site, store, known)
         if source is None:
-            return _skipped(job, f"no job writes store {store.name}, so there is no host to restore to")
-        host = facts.hosts.get(source.name)
-        if host is None or host.error:
-            why = f"{source.name} cannot be read: {remedied(host.error, host.do) if host else 'it was not asked'}"
-            return _skipped(job, why, of_host(source.name, Fault.UNREACHABLE))
-        if noise := shell.in_the_way(site, job.name, (host, facts.hosts[store.host])):
-            return Draft(skip=Skip(job=job.name, reason=noise.text), findings=(noise,))
+            text = f"no job writes store {store.name}, so there is no host to restore to"
+            return _skipped(Finding(severity="attention", source=job.name, text=text))
+        if unread := machines.unread(site, job.name, facts, source.name):
+            return _skipped(unread)
+        if noise := shell.in_the_way(site, job.name, (facts.hosts[source.name], facts.hosts[store.host])):
+            return _skipped(noise)
         plan = plan_id(now)
         seed = job.options.seed or plan
         drill = Drill(
@@ -67,9 +65,8 @@ class DrillKind(Bundled):
         return _draft(drill, facts)
 
 
-def _skipped(job: Job, why: str, cause: str = "") -> Draft:
-    finding = Finding(severity="attention", source=job.name, text=why, cause=cause)
-    return Draft(skip=Skip(job=job.name, reason=why, cause=cause), findings=(finding,))
+def _skipped(why: Finding) -> Draft:
+    return Draft(skip=Skip(job=why.source, reason=why.text, cause=why.cause), findings=(why,))
 
 
 def _draft(drill: Drill, facts: Facts) -> Draft:

@@ -1,4 +1,4 @@
-"""What a person takes out of a store, as a plan: snapshots out of the count and back, interrupted copies."""
+"""What a person takes out of a store, as a plan: snapshots out of the count and back, interrupted ones."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def set_aside(site: Site, asked: AsideRequest, now: datetime) -> Draft:
         text = f"the last drill that succeeded was of {', '.join(proven)}: it proves nothing about those that stay"
         findings.append((text, "run the drill when this is done"))
     head = f"take {_shown(asked.names)} out of store {asked.store.name}; nothing is removed"
-    return _draft(where, "aside", head, made, findings)
+    return _draft(where, asked, "aside", head, made, findings)
 
 
 def bring_back(site: Site, asked: AsideRequest, now: datetime) -> Draft:
@@ -70,7 +70,7 @@ def bring_back(site: Site, asked: AsideRequest, now: datetime) -> Draft:
         )
         for number, name in enumerate(sorted(asked.names), start=1)
     ]
-    return _draft(where, "aside", f"let {_shown(asked.names)} count again in store {asked.store.name}", made)
+    return _draft(where, asked, "aside", f"let {_shown(asked.names)} count again in store {asked.store.name}", made)
 
 
 def drop_aside(site: Site, asked: AsideRequest, now: datetime) -> Draft:
@@ -90,8 +90,9 @@ def drop_aside(site: Site, asked: AsideRequest, now: datetime) -> Draft:
         )
         for number, name in enumerate(sorted(asked.names), start=1)
     ]
-    head = f"remove {_shown(asked.names)}, which lies aside in store {asked.store.name}, for good"
-    return _draft(where, "drop", head, [*made, _empty(where)])
+    lie = "lies" if len(asked.names) == 1 else "lie"
+    head = f"remove {_shown(asked.names)} that {lie} aside in store {asked.store.name} for good"
+    return _draft(where, asked, "drop", head, [*made, _empty(where)])
 
 
 def drop_partials(site: Site, asked: AsideRequest, now: datetime) -> Draft:
@@ -99,10 +100,12 @@ def drop_partials(site: Site, asked: AsideRequest, now: datetime) -> Draft:
     where = _where(site, "drop-partials", asked, now)
     at = where.at
     argv = at.call("drop-partials", DropPartials(at.path, asked.names, at.plan, at.disk))
-    why = f"{', '.join(asked.names)} is interrupted: what was sent of it is removed, and is sent again by the next run"
+    are, them = ("is", "it") if len(asked.names) == 1 else ("are", "them")
+    names = ", ".join(asked.names)
+    why = f"{names} {are} interrupted: what was sent of {them} is removed, and the next run sends it again"
     step = where.step("drop", Role.DROP_PARTIALS, Effect.EXPIRE, argv, why)
     interrupted = count(len(asked.names), "interrupted snapshot")
-    return _draft(where, "drop", f"drop {interrupted} of store {asked.store.name}", [step, _empty(where)])
+    return _draft(where, asked, "drop", f"drop {interrupted} of store {asked.store.name}", [step, _empty(where)])
 
 
 def _where(site: Site, verb: str, asked: AsideRequest, now: datetime) -> steps.Place:
@@ -110,10 +113,16 @@ def _where(site: Site, verb: str, asked: AsideRequest, now: datetime) -> steps.P
 
 
 def _draft(
-    where: steps.Place, kind: str, head: str, made: Sequence[Step], findings: Sequence[tuple[str, str]] = ()
+    where: steps.Place,
+    asked: AsideRequest,
+    kind: str,
+    head: str,
+    made: Sequence[Step],
+    findings: Sequence[tuple[str, str]] = (),
 ) -> Draft:
+    """`about` of the job is the store's name, for the report."""
     notes = (Finding(severity="note", source=where.job, text=text, do=do) for text, do in findings)
-    planned = PlannedJob(name=where.job, kind=kind, locks=(where.lock,), headline=head)
+    planned = PlannedJob(name=where.job, kind=kind, locks=(where.lock,), headline=head, about=asked.store.name)
     return Draft(planned=planned, steps=tuple(made), findings=tuple(notes))
 
 
@@ -142,4 +151,4 @@ def _frees(room: int | None) -> str:
 
 
 def _shown(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{len(names)} snapshots, {min(names)} to {max(names)},"
+    return names[0] if len(names) == 1 else f"{len(names)} snapshots ({min(names)} to {max(names)})"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from statistics import median, median_high
 
+from runner.model.cause import Fault
 from runner.model.facts import Snapshot
 from runner.model.names import snapshot_name, snapshot_time
 from runner.model.text import count, length, one_line
@@ -17,15 +18,21 @@ SILENCE = timedelta(days=14)
 TIMES_THE_USUAL = 10
 _RECENT = 10
 _WEEK = 7
+_NAMED = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Doubt:
-    """What a person should look into, and what to do about it. `full`: it is the room that is short, and stays so."""
+    """What a person should look into, and what to do about it.
+
+    `fault`: what is wrong with the store, where other jobs suffer from it as well. `ahead`: the snapshots, oldest
+    first, whose names are of a time to come.
+    """
 
     text: str
     do: str
-    full: bool = False
+    fault: Fault | None = None
+    ahead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,9 +79,17 @@ def clock_behind(times: Sequence[datetime], now: datetime) -> Doubt | None:
     return Doubt(
         text=f"the clock says {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {length(times[-1] - now)} before "
         "the newest snapshot was begun",
-        do="set the clock right; if it is right, a clock that was ahead named that snapshot: "
-        f"runner snapshots --set-aside {snapshot_name(times[-1])}",
+        do="set the clock right",
+        fault=Fault.CLOCK,
+        ahead=tuple(snapshot_name(moment) for moment in times if moment - now > SLACK),
     )
+
+
+def out_of_the_count(store: str, ahead: Sequence[str]) -> tuple[str, str]:
+    """What to do about snapshots of a store that a clock which was ahead has named, and the command for it."""
+    named = ahead[:_NAMED]
+    them = "it" if len(named) == 1 else "them"
+    return f"take {them} out of the count:", f"runner snapshots {store} --set-aside {' '.join(named)}"
 
 
 def clock_ahead(times: Sequence[datetime], now: datetime) -> Doubt | None:

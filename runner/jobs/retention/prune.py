@@ -9,10 +9,11 @@ from datetime import datetime
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import retention
 from runner.jobs.retention.coming import coming
+from runner.jobs.retention.doubts import out_of_the_count
 from runner.jobs.retention.report import prune_report
 from runner.jobs.retention.retention import Decision, KeptSnapshot
 from runner.jobs.retention.steps import Place, every, measure_ahead, place, steps
-from runner.model.cause import Fault, of_store
+from runner.model.cause import of_store
 from runner.model.facts import Facts, Snapshot, Space, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
@@ -127,17 +128,23 @@ def once(drafts: Sequence[Draft]) -> tuple[Draft, ...]:
 
 def findings(where: Place, decision: Decision, store: Store) -> tuple[Finding, ...]:
     """What a person should see: why nothing may expire where the decision is frozen, and its doubts."""
-    frozen = (f"nothing expires from this store: {decision.frozen}", decision.do, cause_of(decision, store))
-    doubts = [(doubt.text, doubt.do, "") for doubt in decision.doubts]
-    return tuple(
-        Finding(severity="attention", source=where.job, text=text, do=do, cause=cause)
-        for text, do, cause in (*((frozen,) if decision.frozen else ()), *doubts)
+    doubts = tuple(
+        Finding(severity="attention", source=where.job, text=doubt.text, do=doubt.do) for doubt in decision.doubts
     )
+    why = (replace(frozen(decision, store, "nothing expires from this store"), source=where.job),)
+    return (*(why if decision.frozen else ()), *doubts)
 
 
-def cause_of(decision: Decision, store: Store) -> str:
-    """The cause that nothing expires for: the same for all jobs of a store that is full, "" for another."""
-    return of_store(store.name, Fault.FULL) if decision.cause and decision.cause.full else ""
+def frozen(decision: Decision, store: Store, what: str) -> Finding:
+    """`what`, and why it is that nothing may expire: of one cause for all jobs of the store that suffer from it."""
+    fault, ahead = (decision.cause.fault, decision.cause.ahead) if decision.cause else (None, ())
+    do, command = decision.do, ""
+    if ahead:
+        way_out, command = out_of_the_count(store.name, ahead)
+        do = f"{do}; or, if a clock that was ahead gave the name, {way_out}"
+    cause = of_store(store.name, fault) if fault else ""
+    text = f"{what}: {decision.frozen}"
+    return Finding(severity="attention", source="", text=text, do=do, command=command, cause=cause)
 
 
 def headline(decision: Decision) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from runner.agent.retention.contract import Audited, Expired, PutAside
-from runner.agent.store.contract import Counts
+from runner.agent.retention.contract import Audited, BroughtBack, Expired, PutAside
+from runner.agent.store.contract import Counts, PartialsDropped
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
@@ -86,32 +87,61 @@ def spared(outcomes: Sequence[Outcome]) -> str:
 
 
 def aside_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    """Which snapshots count no more, or again, and how many do; how they come back."""
+    """Which snapshots count no more, or again, and how many do; how those that were set aside whole come back."""
     report = default_report(job, outcomes, around)
     done = [outcome for outcome in outcomes if outcome.state == State.DONE]
     moved = [outcome for outcome in done if outcome.role == Role.ASIDE]
-    if not moved:
+    back = [outcome for outcome in done if outcome.role == Role.BACK_AGAIN]
+    if not moved and not back:
         return report
+    text, details = _moved(job, moved) if moved else (_returned(back), ())
+    if stopped(job, outcomes):
+        return replace(report, details=(text, *details, *report.details))
+    return replace(report, headline=text, details=details)
+
+
+def _moved(job: PlannedJob, moved: Sequence[Outcome]) -> tuple[str, tuple[str, ...]]:
+    """What counts no more, and what a person can do or has to know about that."""
     answers = [read(outcome.result, PutAside) for outcome in moved]
-    names = [one_line(outcome.subject) for outcome in moved]
     last = answers[-1]
-    left = f"{last.sealed} are left" if last else "how many are left is not known"
-    text = f"{', '.join(names[:_SHOWN])} {'counts' if len(names) == 1 else 'count'} no more, and {left}"
-    store = job.locks[0].resource.removeprefix("store ") if job.locks else "STORE"
-    details = [f"to let it count again: runner snapshots {store} --bring-back {' '.join(names[:_SHOWN])}"]
+    left = f"{last.sealed} {'is' if last.sealed == 1 else 'are'} left" if last else "how many are left is not known"
+    # Of what is lost only the record went aside: there is nothing that could come back.
+    whole = [
+        outcome.subject for outcome, answer in zip(moved, answers, strict=True) if not (answer and answer.record_only)
+    ]
+    again = shlex.join(("runner", "snapshots", job.about, "--bring-back", *whole))
+    details = [f"to let {'it' if len(whole) == 1 else 'them'} count again: {one_line(again)}"] if whole else []
     details += [
         f"the last drill that succeeded ({', '.join(answer.unproven)}) was of {answer.aside}: run the drill again"
         for answer in answers
         if answer and answer.unproven
     ]
-    if stopped(job, outcomes):
-        return replace(report, details=(text, *details, *report.details))
-    return replace(report, headline=text, details=tuple(details))
+    return f"{_named(moved)} no more, and {left}", tuple(details)
+
+
+def _returned(back: Sequence[Outcome]) -> str:
+    last = read(back[-1].result, BroughtBack)
+    now = f"there {'is' if last.sealed == 1 else 'are'} {count(last.sealed, 'snapshot')} now" if last else ""
+    return f"{_named(back)} again: {now or 'how many there are now is not known'}"
+
+
+def _named(outcomes: Sequence[Outcome], verb: str = "counts", verbs: str = "count") -> str:
+    """`A, B count`, and of many how many more."""
+    names = [one_line(outcome.subject) for outcome in outcomes]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more} {verb if len(names) == 1 else verbs}"
 
 
 def drop_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    """That it is done is all there is to say; what was planned said what."""
-    return default_report(job, outcomes, around, f"{job.headline}: done")
+    """Which snapshots are gone for good, or how many interrupted ones; what was planned said the rest."""
+    dropped = [outcome for outcome in outcomes if outcome.state == State.DONE and outcome.role == Role.DROP]
+    if dropped:
+        return default_report(job, outcomes, around, f"{_named(dropped, 'is', 'are')} removed for good")
+    answers = (read(outcome.result, PartialsDropped) for outcome in outcomes if outcome.role == Role.DROP_PARTIALS)
+    gone = next((answer.dropped for answer in answers if answer), ())
+    was = "was" if len(gone) == 1 else "were"
+    text = f"{count(len(gone), 'interrupted snapshot')} of store {job.about} {was} dropped"
+    return default_report(job, outcomes, around, text if gone else f"{job.headline}: done")
 
 
 def audit_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:

@@ -10,6 +10,7 @@ from typing import Literal
 from runner.jobs.retention.doubts import Doubt, clock_ahead, clock_behind, moments, shrunk
 from runner.jobs.retention.room import Claim, Short, freed_at_most, shortages, surely_freed
 from runner.jobs.retention.thinning import Protected, Protection, Selection, extras, is_clean, stand_ins
+from runner.model.cause import Fault
 from runner.model.facts import Snapshot, Space
 from runner.model.names import snapshot_time
 from runner.model.site import Retention
@@ -202,7 +203,7 @@ def _out_of_reach(selection: Selection, policy: Retention, short: Sequence[Short
                 "is on the disk that is no snapshot",
                 do="see what else fills the disk and remove it, or take a larger disk; or ask for less room, "
                 f"or for fewer than min = {policy.min} snapshots",
-                full=True,
+                fault=Fault.FULL,
             )
     return None
 

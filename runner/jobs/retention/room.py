@@ -63,18 +63,15 @@ def state(facts: StoreFacts, policy: Retention | None, gone: str = "") -> tuple[
 
     `gone` says what it had and has no more. It is full where nothing may be sent there any more, or the last transfer
     was ended for room and there is no more room now; below its reserve where retention wants more free; and an
-    interrupted copy waits for the next run.
+    interrupted snapshot waits for the next run.
     """
     space, words = facts.space, [*((gone,) if gone else ()), *_unrecorded(facts.sealed)]
     if space and is_full(space, facts.partials):
         words.append("full")
     elif space and policy and (short := shortages(policy, space)):
         words.append(f"below its reserve of {' and '.join(lack.claim.why for lack in short)}")
-    if interrupted(facts):
-        many = len(interrupted(facts))
-        much = f" of about {size(taken)}" if (taken := sent(interrupted(facts))) else ""
-        copies = count(many, "interrupted copy", "interrupted copies")
-        words.append(f"{copies}{much} {'waits' if many == 1 else 'wait'}")
+    if partials := interrupted(facts):
+        words.append(f"{waiting(partials)} {'waits' if len(partials) == 1 else 'wait'}")
     return tuple(words)
 
 
@@ -98,13 +95,24 @@ def sent(partials: Sequence[Partial]) -> int | None:
     return sum(known) if len(known) == len(partials) else None
 
 
+def waiting(partials: Sequence[Partial]) -> str:
+    """`2 interrupted snapshots of about 3.0 GiB`."""
+    taken = sent(partials)
+    return count(len(partials), "interrupted snapshot") + (f" of about {size(taken)}" if taken else "")
+
+
 def is_full(space: Space, partials: Sequence[Partial]) -> bool:
     """Whether nothing may be sent there; or the last transfer was ended for room, and there is no more room now."""
     nothing = space.free < space.last or space.inodes_free < space.inodes_last
-    return nothing or bool(partials and partials[-1].full and not has_more_room(space, partials[-1]))
+    return nothing or ended_for_room(space, partials)
 
 
-def has_more_room(space: Space, partial: Partial) -> bool:
+def ended_for_room(space: Space, partials: Sequence[Partial]) -> bool:
+    """Whether the last transfer was ended for room, and there is no more room now."""
+    return bool(partials) and partials[-1].full is True and not _has_more_room(space, partials[-1])
+
+
+def _has_more_room(space: Space, partial: Partial) -> bool:
     """Whether more is free than when the transfer of `partial` ended, as far as that is known, and not by a trifle."""
     more_bytes = partial.free is not None and space.free > partial.free + space.size // 1000
     more_inodes = partial.inodes_free is not None and space.inodes_free > partial.inodes_free + space.inodes // 1000

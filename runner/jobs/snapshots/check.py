@@ -13,7 +13,7 @@ from runner.jobs.retention import prune, retention, steps
 from runner.jobs.retention.doubts import shrunk
 from runner.jobs.retention.room import brought, is_full
 from runner.jobs.retention.runway import growth, runway
-from runner.jobs.retention.thinning import counting, extras, is_clean
+from runner.jobs.retention.thinning import counting, is_clean
 from runner.jobs.snapshots import fallen, filesystems, foreign, lost, mounted
 from runner.jobs.snapshots import proven as drill
 from runner.jobs.snapshots.findings import LARGER
@@ -57,11 +57,12 @@ class CheckKind(Bundled):
         look = _StoreLook(
             store=store, facts=stored, options=job.options, now=now, sealed=sealed, decision=decision, had_more=more
         )
+        # Of one that was emptied, or lost its records, it is said already that it has none.
+        is_bare = gone is not None and not sealed
         doubts = (
             *((gone,) if gone else ()),
             *_count(look),
-            # Of one that was emptied, or lost its records, it is said already that it has none.
-            *(() if gone and not sealed else (*foreign.doubts(store, stored), *_age(look))),
+            *(() if is_bare else (*foreign.doubts(store, stored), *_age(look))),
             *_growth(look),
             *_partials(look),
             *_room(look),
@@ -166,10 +167,7 @@ def _age(look: _StoreLook) -> Sequence[Finding]:
 
 
 def _growth(look: _StoreLook) -> Sequence[Finding]:
-    policy = look.store.retention
-    limit, per_day = (policy.max_shrink, policy.per_day) if policy else (fallen.MAX_SHRINK, 0)
-    extra = extras(look.sealed, per_day)
-    smaller = shrunk([snapshot for snapshot in look.sealed if snapshot.name not in extra], limit)
+    smaller = shrunk(*fallen.measured(look.sealed, look.store.retention))
     if smaller:
         # Where it freezes the store, that finding has it.
         return () if look.decision.cause == smaller else (_doubt(smaller.text, smaller.do),)
@@ -213,10 +211,7 @@ def _partials(look: _StoreLook) -> Sequence[Finding]:
 
 def _room(look: _StoreLook) -> Sequence[Finding]:
     decision = look.decision
-    doubt = replace(
-        _doubt(f"nothing expires: {decision.frozen}", decision.do), cause=prune.cause_of(decision, look.store)
-    )
-    frozen = (doubt,) if decision.frozen else ()
+    frozen = (prune.frozen(decision, look.store, "nothing expires"),) if decision.frozen else ()
     spare = _spare(look)
     if look.facts.space is None or spare is None:
         return frozen

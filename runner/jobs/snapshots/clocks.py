@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from runner.model.cause import Fault, of_host
+from runner.jobs.retention.doubts import out_of_the_count
+from runner.model.cause import Fault, of_host, of_store
 from runner.model.facts import Facts, HostFacts, StoreFacts
-from runner.model.names import next_snapshot_name, snapshot_time
+from runner.model.names import CLOSE, next_snapshot_name, snapshot_time
 from runner.model.plan import Finding
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, length
@@ -26,9 +27,6 @@ FALSE = timedelta(days=1)
 LATELY = timedelta(days=2)
 # Of one machine alone: so long a silence is worth a word.
 SILENCE = timedelta(days=60)
-# As `next_snapshot_name` has it.
-_CLOSE = timedelta(minutes=2)
-_NAMED = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +111,7 @@ def _ahead(clocks: Clocks) -> Finding | None:
 def _behind(clocks: Clocks) -> Finding:
     at, store = clocks.facts.at, clocks.store.name
     partials = {partial.name for partial in clocks.stored.partials}
-    later = [name for name in (*clocks.sealed, *partials) if (time := snapshot_time(name)) and time - at > _CLOSE]
+    later = [name for name in (*clocks.sealed, *partials) if (time := snapshot_time(name)) and time - at > CLOSE]
     last = max(later)
     by = (snapshot_time(last) or at) - at
     slow = next((host for host in clocks.others if -clocks.ahead_of(host) > NEAR), None)
@@ -126,13 +124,13 @@ def _behind(clocks: Clocks) -> Finding:
     lies = "lies" if len(later) == 1 else "lie"
     text = f"{what} of store {store} {lies} {length(by)} in the future: a clock that was ahead gave the name"
     wait = "wait until then, or " if by <= FALSE else ""
-    why = "no snapshot can be made before it is out of the way"
-    named = sorted(set(later).intersection(clocks.sealed))[:_NAMED]
+    why = f"no snapshot can be made before {'it is' if len(later) == 1 else 'they are'} out of the way"
+    named = sorted(set(later).intersection(clocks.sealed))
+    do, command = "drop what is interrupted:", f"runner snapshots {store} --drop-partials"
     if named:
-        command = f"runner snapshots {store} --set-aside {' '.join(named)}"
-        return _attention(clocks.job, text, f"{why}: {wait}take it out of the count:", command)
-    command = f"runner snapshots {store} --drop-partials"
-    return _attention(clocks.job, text, f"{why}: {wait}drop what is interrupted:", command)
+        do, command = out_of_the_count(store, named)
+    finding = _attention(clocks.job, text, f"{why}: {wait}{do}", command)
+    return replace(finding, cause=of_store(store, Fault.CLOCK))
 
 
 def _apart(clocks: Clocks) -> Iterator[Finding]:

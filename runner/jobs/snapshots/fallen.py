@@ -12,13 +12,14 @@ from runner.model.facts import Filled, Snapshot
 from runner.model.plan import PlannedJob
 from runner.model.site import Retention
 from runner.model.text import count, one_line
+from runner.tools import answers
 
 # How far back it is looked for what is gone now, and for how much: a hundredth of it, or so many files or bytes. Each
 # costs one more look for each file that is new.
 _LOOK_BACK = 7
 _PART, _MANY, _LARGE = 100, 1000, 1 << 30
 # What a check takes for a shrinking where the store has no `retention`.
-MAX_SHRINK = 30.0
+_MAX_SHRINK = 30.0
 # A filesystem with fewer files than this part of what it had is as good as empty.
 _LEFT, _WORTH = 10, 100
 
@@ -69,14 +70,22 @@ def _fell(before: Filled, now: Filled) -> bool:
 
 def usual(own: Sequence[Snapshot], policy: Retention | None) -> str:
     """How many files a host's next snapshot should have, by those it has in the store: for `shrank`; "" for unknown."""
-    limit, per_day = (policy.max_shrink, policy.per_day) if policy else (MAX_SHRINK, 0)
-    extra = extras(own, per_day)
-    before = files_before([each for each in own if each.name not in extra], own[-1].host if own else "", limit)
+    counted, limit = measured(own, policy)
+    before = files_before(counted, own[-1].host if own else "", limit)
     return json.dumps(asdict(before)) if before else ""
 
 
+def measured(snapshots: Sequence[Snapshot], policy: Retention | None) -> tuple[tuple[Snapshot, ...], float]:
+    """Those by which a shrinking is measured, without the extra ones of a day; and how many percent of files may go."""
+    limit, per_day = (policy.max_shrink, policy.per_day) if policy else (_MAX_SHRINK, 0)
+    extra = extras(snapshots, per_day)
+    return tuple(each for each in snapshots if each.name not in extra), limit
+
+
 def shrank(job: PlannedJob, files: int) -> Doubt | None:
-    """Doubt the source of the snapshot that `job` has sealed with so many files, as its check will."""
-    if not job.about:
-        return None
-    return FilesBefore(**json.loads(job.about)).shrank(job.writes.partition("/")[2], files)
+    """Doubt the source of the snapshot that `job` has sealed with so many files, as its check will.
+
+    A plan comes from a file, which may have anything there: what cannot be understood is no measure.
+    """
+    before = answers.read(job.about, FilesBefore)
+    return before.shrank(job.writes.partition("/")[2], files) if before else None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from runner.jobs.retention.prune import cause_of
-from runner.jobs.retention.room import sent
+from runner.jobs.retention.prune import frozen
+from runner.jobs.retention.room import waiting
 from runner.jobs.snapshots import filesystems, foreign, shell
 from runner.jobs.snapshots.room import Fit, RoomToMake
 from runner.model.cause import Fault, of_store
@@ -15,7 +15,7 @@ from runner.model.facts import HostFacts, StoreFacts
 from runner.model.plan import Finding
 from runner.model.role import Phase
 from runner.model.site import Job, Site, Store
-from runner.model.text import count, size
+from runner.model.text import size
 from runner.tools import rsync
 
 LeftInside = Mapping[str, Sequence[tuple[str, str]]]
@@ -83,7 +83,7 @@ def findings(
     if unread := foreign.unread_records(site.store(store), stored):
         own = [each for each in stored.sealed if each.recorded and each.host == job.host]
         shared = "nothing is shared with it" if own else f"there is no other of {job.host}, so all is copied again"
-        doubts.append(attention(job, f"{unread[0]}; {shared}", unread[1]))
+        doubts.append(replace(unread, source=job.name, text=f"{unread.text}; {shared}"))
     notes = []
     if source.uid != 0:
         notes.append(f"not root on {job.host}: owners are not kept, and what only root may read is missing")
@@ -114,18 +114,17 @@ def does_not_fit(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -
     finding = replace(attention(job, text, _larger(stored, room)), cause=of_store(store.name, Fault.FULL))
     if not stored.partials:
         return finding
-    many = len(stored.partials)
-    much = f" of about {size(taken)}" if (taken := sent(stored.partials)) else ""
-    waits = f"{count(many, 'interrupted copy', 'interrupted copies')}{much} {'is' if many == 1 else 'are'} kept there"
-    do = f"{finding.do}; {waits}, in the way of a run that leaves more out too; to give up what was sent, run:"
+    are, take = ("is", "takes") if len(stored.partials) == 1 else ("are", "take")
+    kept = f"{waiting(stored.partials)} {are} kept there, and {take} room even if you leave something out"
+    do = f"{finding.do}; {kept}; to give up what was sent, run:"
     return replace(finding, do=do, command=f"runner snapshots {store.name} --drop-partials")
 
 
 def short(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -> tuple[Finding, ...]:
     """That there is little room, and that nothing goes for it; the snapshot is tried all the same."""
     if room.decision and room.decision.frozen and stored.sealed:
-        text = f"there is little room, and nothing expires: {room.decision.frozen}"
-        return (replace(attention(job, text, room.decision.do), cause=cause_of(room.decision, store)),)
+        why = frozen(room.decision, store, "there is little room, and nothing expires")
+        return (replace(why, source=job.name),)
     if room.fit == Fit.TIGHT:
         text = f"the next snapshot may not fit into store {store.name}: {_shortage(store, stored, room)}"
         do = f"it is tried, and ended before the disk is full; {_larger(stored, room)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from runner.model.facts import StoreFacts
 from runner.model.plan import Finding
 from runner.model.site import Store
@@ -27,11 +29,11 @@ def doubts(store: Store, facts: StoreFacts) -> tuple[Finding, ...]:
         text = f"{', '.join(map(one_line, facts.unread))} in store {store.name} cannot be read"
         made.append(_doubt(text, "look at it on the store's host: what it holds is not known, and counts as nothing"))
     if damaged := unread_records(store, facts):
-        made.append(_doubt(*damaged))
+        made.append(damaged)
     return tuple(made)
 
 
-def unread_records(store: Store, stored: StoreFacts) -> tuple[str, str] | None:
+def unread_records(store: Store, stored: StoreFacts) -> Finding | None:
     """Which records of sealed snapshots cannot be understood, and what to do; None where there is no such record."""
     names = [snapshot.name for snapshot in stored.sealed if snapshot.recorded and snapshot.exceptions is None]
     if not names:
@@ -39,11 +41,13 @@ def unread_records(store: Store, stored: StoreFacts) -> tuple[str, str] | None:
     more = f" and {len(names) - 1} more there" if names[1:] else ""
     path = f"{stored.path}/.runner/records/{names[0]}.json{more}"
     text = f"the record of {count(len(names), 'snapshot')} of store {store.name} is empty or damaged: {path}"
-    do = (
-        f"look at the disk of {store.host} (dmesg, smartctl -a); that snapshot may be whole, but it counts for "
-        f"nothing. When you have done without it: runner snapshots {store.name} --set-aside {names[0]}"
+    counts, them = (
+        ("that snapshot may be whole, but counts", "it")
+        if len(names) == 1
+        else ("these snapshots may be whole, but count", "them")
     )
-    return text, do
+    do = f"look at the disk of {store.host} (dmesg, smartctl -a); {counts} for nothing; if you can do without {them}:"
+    return replace(_doubt(text, do), command=f"runner snapshots {store.name} --set-aside {' '.join(names)}")
 
 
 def _doubt(text: str, do: str) -> Finding:

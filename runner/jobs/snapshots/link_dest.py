@@ -273,7 +273,7 @@ def _seal(work: _CopyWork) -> Step:
 
 
 def _reap(work: _CopyWork) -> Step:
-    why = "remove what is in the trash: interrupted copies that are now part of a sealed one"
+    why = "remove what is in the trash: interrupted snapshots that are now part of a sealed one"
     argv = agent.reap(work.target.at)
     step = work.manner.step("reap", work.target.host, Role.REAP, Effect.EXPIRE, argv, why)
     return replace(step, timeout=work.manner.timeout)

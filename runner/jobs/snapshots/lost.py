@@ -67,10 +67,8 @@ def lies_aside(store: Store, stored: StoreFacts) -> tuple[Finding, ...]:
     room = sum(each.room or 0 for each in stored.aside)
     many, brought = count(len(stored.aside), "snapshot"), f" and brought {size(room)}" if room else ""
     lie = "lies" if len(stored.aside) == 1 else "lie"
-    text = (
-        f"{many} of store {store.name} {lie} aside{brought}; runner snapshots {store.name} shows the way back and out"
-    )
-    return (Finding(severity="note", source="", text=text),)
+    text, do = f"{many} of store {store.name} {lie} aside{brought}", "how to bring back or drop what lies there:"
+    return (Finding(severity="note", source="", text=text, do=do, command=f"runner snapshots {store.name}"),)
 
 
 def _finding(store: Store, text: str, do: str, command: str = "") -> Finding:

@@ -18,10 +18,11 @@ from runner.model.plan import Argv, Command, Effect, Finding, Step
 from runner.model.role import Phase, Role
 from runner.model.run import Outcome, State
 from runner.model.site import Host, Job, Site
-from runner.model.text import count, length
+from runner.model.text import count, excerpt, length, one_line
 from runner.tools import agent, answers
 
 SIDE = "/var/restored"
+_SHOWN = 300
 _PATIENCE = 6 * 3600
 # Whatever becomes of it, the snapshot is sealed.
 _EITHER = (0, 1)
@@ -39,25 +40,31 @@ def make_folder(host: Host, name: str) -> Argv:
     return (agent.program(host), *argv("make-restored", MakeRestored(host.at(SIDE), name)))
 
 
-def read(facts: Facts, job: Job) -> RestoredListing:
-    """What was restored to the host of `job`; nothing, where that is not known."""
+def read(site: Site, facts: Facts, job: Job) -> RestoredListing | None:
+    """What was restored to the host of `job`; None where that is not known."""
+    if not site.live:
+        return RestoredListing(())
     reading = facts.reading(job.host, _probe(job))
-    return (answers.read(reading.out, RestoredListing) if reading else None) or RestoredListing(())
+    return answers.read(reading.out, RestoredListing) if reading else None
 
 
-def left_out(known: RestoredListing) -> tuple[str, ...]:
+def left_out(known: RestoredListing | None) -> tuple[str, ...]:
     """The folders that no snapshot has: those that a restore has made. What else is in that place is somebody's."""
-    return tuple(f"{SIDE}/{each.name}" for each in known.made)
+    return tuple(f"{SIDE}/{each.name}" for each in known.made) if known else ()
 
 
-def steps(site: Site, job: Job, known: RestoredListing, now: datetime) -> tuple[Step, ...]:
+def steps(site: Site, job: Job, known: RestoredListing | None, now: datetime) -> tuple[Step, ...]:
     """Clear what was restored longer ago than is kept; nothing where a run of nobody may not remove anything."""
     return tuple(_clear(site, job, name, at, now) for name, at in _old(site, known, now) if _may(site))
 
 
-def findings(site: Site, job: Job, known: RestoredListing, now: datetime) -> Iterator[Finding]:
-    """What is left out of the snapshot, and what of it nobody clears."""
-    if known.made:
+def findings(site: Site, job: Job, known: RestoredListing | None, now: datetime) -> Iterator[Finding]:
+    """What is left out of the snapshot, and what of it nobody clears; or that it is not known, so all is copied."""
+    if known is None:
+        text = f"what was restored to {job.host} is not known, so it is in this snapshot: {SIDE} could not be read"
+        do = f"look at {SIDE} there, and remove what is not needed"
+        yield Finding(severity="attention", source=job.name, text=text, do=do)
+    elif known.made:
         text = f"left out: {count(len(known.made), 'folder')} restored into {SIDE} of {job.host}, which are scratch"
         yield Finding(severity="note", source=job.name, text=text, phase=Phase.FORECAST)
     old = _old(site, known, now)
@@ -77,9 +84,10 @@ def _cleared(outcome: Outcome) -> str:
     answer = answers.read(outcome.result, RestoredCleared)
     place = f"{SIDE}/{outcome.subject}"
     if answer is None:
-        return f"{place} is still there: {answers.plain(outcome.result.get('error', 'its answer cannot be read'))}"
+        why = excerpt(outcome.result.get("error") or "its answer cannot be read", _SHOWN)
+        return f"{place} is still there: {one_line(why)}"
     if not answer.removed:
-        return f"{place} stays: something in it changed on {answer.changed:%Y-%m-%d}" if answer.changed else place
+        return f"{place} stays" + (f": something in it changed on {answer.changed:%Y-%m-%d}" if answer.changed else "")
     return f"removed {place}, which was restored long ago"
 
 
@@ -91,8 +99,9 @@ def _may(site: Site) -> bool:
     return site.unattended >= Effect.EXPIRE
 
 
-def _old(site: Site, known: RestoredListing, now: datetime) -> list[tuple[str, datetime]]:
-    return [(each.name, each.at) for each in known.made if now - each.at > site.restored_keep]
+def _old(site: Site, known: RestoredListing | None, now: datetime) -> list[tuple[str, datetime]]:
+    made = known.made if known else ()
+    return [(each.name, each.at) for each in made if now - each.at > site.restored_keep]
 
 
 def _clear(site: Site, job: Job, name: str, at: datetime, now: datetime) -> Step:

@@ -9,7 +9,7 @@ from enum import Enum
 from statistics import median
 
 from runner.jobs.retention import prune, retention
-from runner.jobs.retention.room import brought, floor, has_more_room, shortages
+from runner.jobs.retention.room import brought, ended_for_room, floor, shortages
 from runner.model.facts import STAND_IN, Filesystem, Partial, Snapshot, Space, StoreFacts
 from runner.model.site import Amount, Retention
 from runner.model.text import count, size
@@ -97,7 +97,7 @@ def room(facts: StoreFacts, policy: Retention | None, need: Need, now: datetime)
     if space is None:
         return RoomToMake(need=need)
     free = Need(bytes=max(0, space.free - space.last), inodes=max(0, space.inodes_free - space.inodes_last))
-    tried = bool(facts.partials) and facts.partials[-1].full is True and not has_more_room(space, facts.partials[-1])
+    tried = ended_for_room(space, facts.partials)
     # However much it needs, it is more than is free.
     wanted = replace(need, bytes=max(need.bytes, free.bytes + 1)) if tried else need
     decision = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from runner.model.cause import Fault, of_host
 from runner.model.facts import HostFacts
 from runner.model.plan import Finding
 from runner.model.site import Site
@@ -29,4 +30,5 @@ def in_the_way(site: Site, job: str, ends: Sequence[HostFacts]) -> Finding | Non
         text=f"the login shell of {user}@{noisy.name} prints {shown!r} before every command, and rsync cannot work so",
         do=f"there, take it out of .bashrc of {user}, or put `[ -t 0 ] || return` before it; then this prints nothing:",
         command=shlex.join((*ssh.rsh(f"{site.state}/ssh_config"), noisy.name, "true")),
+        cause=of_host(noisy.name, Fault.SHELL),
     )

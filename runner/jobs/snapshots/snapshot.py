@@ -51,7 +51,7 @@ class SnapshotKind(Bundled):
         name = clocks.name_or_why(known)
         if isinstance(name, Finding):
             return _skipped(name)
-        side = restored.read(facts, job)
+        side = restored.read(site, facts, job)
         work = _SnapshotWork(
             site=site, job=job, store=store, source=source, keeper=keeper, name=name, now=now, restored=side
         )
@@ -99,7 +99,7 @@ class _SnapshotWork:
     keeper: HostFacts
     name: str
     now: datetime
-    restored: RestoredListing
+    restored: RestoredListing | None
 
     @property
     def host(self) -> Host:

@@ -213,6 +213,13 @@ def test_what_is_kept_is_kept_until_a_snapshot_of_the_store_is_whole(stage: Stag
     assert not (stage.spool / "kept/papio").exists() and other.exists()
 
 
+@pytest.mark.parametrize(("code", "fault"), [(78, cause.Fault.FULL), (11, None)])
+def test_only_who_was_ended_for_room_names_a_full_store(stage: Stage, code: int, fault: cause.Fault | None) -> None:
+    """11 of rsync is a disk that fails as well: that is none of the store's other jobs' cause."""
+    (sent,) = stage.run(replace(step("a/1", "sh", "-c", f"exit {code}"), keep_output_as="s/n/0"))
+    assert (sent.state, cause.fault_of(sent.result)) == (State.FAILED, fault)
+
+
 def test_no_room_for_outputs_fails_the_step_and_not_the_run(stage: Stage) -> None:
     stage.spool.mkdir()
     subprocess.run(("mount", "-t", "tmpfs", "-o", "size=64k", "none", str(stage.spool)), check=True)

@@ -132,7 +132,7 @@ def test_a_plan_file_reads_back_as_it_was_written(place: Place, tmp_path: Path) 
 
 def test_a_snapshot_sealed_since_makes_it_stale(place: Place) -> None:
     assert place.runner("run", "backup-papio").code == 0
-    refused(place, 5, "store papio changed: 0 snapshots, 0 interrupted ones then, 1 snapshot")
+    refused(place, 5, "store papio changed: 0 snapshots, 0 interrupted snapshots then, 1 snapshot")
 
 
 def test_an_edited_jobs_toml_makes_it_stale(place: Place) -> None:

@@ -78,7 +78,7 @@ def test_a_root_filesystem_is_not_filled_and_the_message_is_right(runner: Runner
     assert int(df[-1]) >= 16 * MIB, "its users, logs and database go on"
     status = runner.run("status").said
     (about,) = re.findall(r"^  away +0 snapshots .*\n +(.*)$", status, re.MULTILINE)
-    assert about.startswith("full; 1 interrupted copy of about "), status
+    assert about.startswith("full; 1 interrupted snapshot of about "), status
 
     # Room is made, and what was sent is used.
     (root / "ballast").unlink()

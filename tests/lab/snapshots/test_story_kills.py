@@ -131,7 +131,7 @@ def test_a_run_that_is_told_to_stop_keeps_what_it_sent(runner: Runner) -> None:
         assert "interrupted" in ran.said
         assert "the next run takes it up" in ran.said
         assert len(runner.partials()) == 1
-        assert "1 interrupted copy of about " in runner.good("snapshots", "papio").said
+        assert "1 interrupted snapshot of about " in runner.good("snapshots", "papio").said
     taken_up(runner)
     assert runner.sent() - sent < 12 * MIB * 1.35, "what was sent was sent again"
     runner.faithful(runner.sealed()[-1])

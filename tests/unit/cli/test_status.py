@@ -113,7 +113,7 @@ def test_a_run_that_is_under_way_says_how_far_it_is_and_how_long_still(job: JobN
     ("changes", "state"),
     [
         ({}, "good"),
-        ({"partials": (Partial(name="2026-11-23T010000Z"),)}, "1 interrupted copy waits"),
+        ({"partials": (Partial(name="2026-11-23T010000Z"),)}, "1 interrupted snapshot waits"),
         (
             {"partials": (Partial(name="2026-11-23T010000Z", plan="p"),), "holder": Holder(plan="p", who="x")},
             "copy 2026-11-23T010000Z is being made",

@@ -14,13 +14,14 @@ from runner.jobs.drill.report import drill_report
 from runner.jobs.retention import retention
 from runner.jobs.snapshots import proven as drill
 from runner.jobs.snapshots.check import CheckKind
-from runner.model.facts import Proven, Snapshot
+from runner.model.facts import BoundMachine, Proven, Snapshot
 from runner.model.kind import Draft
 from runner.model.options import CheckOptions, DrillOptions
 from runner.model.plan import Command, Effect, Ended, PlannedJob
 from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.site import Job, Retention, Site
 from runner.planning import floors, review
+from runner.planning import machines as same
 from tests.unit import parts
 
 KIND = DrillKind()
@@ -135,6 +136,17 @@ def test_without_a_snapshot_or_a_host_to_restore_to_nothing_is_tried_and_it_is_s
     made = draft(changes={"papio": {"error": "no route"}})
     assert made.skip and made.skip.reason == "papio cannot be read: no route"
     assert [finding.severity for finding in made.findings] == ["attention"]
+
+
+def test_what_keeps_it_from_its_host_is_of_the_cause_that_keeps_others() -> None:
+    made = draft(changes={"papio": {"shell": "Welcome"}})
+    assert made.skip and (made.skip.cause, made.findings[0].cause) == ("host/papio/shell", "host/papio/shell")
+    here = site(DrillOptions(store="papio"))
+    facts = parts.facts({"papio": {"machine": "a" * 32}, "server": {"store": {"sealed": [{"name": NAMES[0]}]}}})
+    facts = same.checked(here, replace(facts, bound={"papio": BoundMachine(machine="b" * 32)}))
+    made = KIND.draft(here, here.job("drill"), facts, parts.NOW)
+    assert made.skip and made.skip.cause == "host/papio/stranger"
+    assert made.findings[0].command == "runner run --here papio --new-machine papio"
 
 
 def report(**outcomes: tuple[State, dict[str, Any]]) -> JobReport:

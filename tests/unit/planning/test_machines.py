@@ -12,6 +12,7 @@ from runner.model.errors import StalePlan
 from runner.model.facts import BoundMachine, Facts, Snapshot
 from runner.model.plan import Forecast
 from runner.planning import machines, planner
+from runner.tools.machines import unread
 from tests.unit import parts
 
 OLD, NEW, OTHER = "a" * 32, "b" * 32, "c" * 32
@@ -46,27 +47,27 @@ def test_only_another_known_id_is_another_machine(now: str, bound: str, read: bo
 
 def test_the_refusal_names_host_both_ids_and_the_command_that_lifts_it() -> None:
     known = machines.checked(SITE, facts(server=NEW, bound={"server": BoundMachine(machine=OLD)}))
-    finding = machines.unread(SITE, "backup-papio", known, "server")
+    finding = unread(SITE, "backup-papio", known, "server")
     assert finding and (finding.severity, finding.source) == ("attention", "backup-papio")
     assert all(word in finding.text for word in ("server", NEW, OLD))
-    assert finding.command == "runner run --new-machine server"
+    assert (finding.command, finding.cause) == ("runner run --new-machine server", "host/server/stranger")
     with pytest.raises(StalePlan, match=NEW):
         machines.require_same(SITE, known)
 
 
 def test_the_machine_that_the_runner_is_on_is_named_as_what_it_is_taken_for() -> None:
     known = machines.checked(SITE, facts(papio=NEW, bound={"papio": BoundMachine(machine=OLD)}))
-    finding = machines.unread(SITE, "backup-papio", known, "papio")
+    finding = unread(SITE, "backup-papio", known, "papio")
     assert finding and finding.command == "runner run --here papio --new-machine papio"
 
 
 def test_what_to_do_about_a_host_that_cannot_be_read_is_of_its_failure() -> None:
     known = parts.facts({"server": {"error": "ssh: there is no ssh key here", "do": "make one"}})
-    finding = machines.unread(SITE, "backup-papio", known, "server")
+    finding = unread(SITE, "backup-papio", known, "server")
     assert finding and finding.do == "make one; the next run makes up for what was left out"
     assert finding.text == "server cannot be read: ssh: there is no ssh key here"
     silent = parts.facts({"server": {"error": "ssh: server does not answer"}})
-    finding = machines.unread(SITE, "backup-papio", silent, "server")
+    finding = unread(SITE, "backup-papio", silent, "server")
     assert finding and finding.do.startswith("see that it is on and can be reached; ")
 
 
@@ -97,6 +98,7 @@ def test_a_store_knows_whose_snapshots_it_has(now: str, copied: str, bound: Boun
     assert skipped(known) == (["backup-papio"] if refused else [])
     if finding:
         assert all(word in finding.text for word in (now, copied, "2026-11-22T081500Z", "store papio"))
+        assert finding.cause == "host/papio/stranger"
 
 
 def test_a_folder_without_a_record_says_nothing_of_a_machine() -> None:

@@ -13,6 +13,7 @@ from tests.unit import parts
 from tests.unit.retention.test_prune import POLICY, facts, sealed, site
 
 EXPIRE = ("/usr/local/sbin/runner-agent", "expire", "/srv/backups/papio")
+ASIDE = (EXPIRE[0], "set-aside")
 ON = ("--plan=1", "--min=2")
 
 
@@ -75,6 +76,15 @@ PER_DAY = ("--plan=1", "--min=3", "--per-day=2")
         (
             "another host", expiring(D18, host="papio"), POLICY, {},
             [f"x/0 expires {D18} from /srv/backups/papio, which is no store that was read"],
+        ),
+        ("set aside where it was read", expiring(D18, argv=(*ASIDE, EXPIRE[2])), POLICY, {}, []),
+        (
+            "set aside in another folder", expiring(D18, argv=(*ASIDE, "/srv/other")), POLICY, {},
+            [f"x/0 sets {D18} of /srv/other aside, which is no store that was read"],
+        ),
+        (
+            "set aside on another host", expiring(D18, argv=(*ASIDE, EXPIRE[2]), host="papio"), POLICY, {},
+            [f"x/0 sets {D18} of /srv/backups/papio aside, which is no store that was read"],
         ),
         (
             "behind another program", expiring(D22, argv=("nice", *EXPIRE)), POLICY, {},

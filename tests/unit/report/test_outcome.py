@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runner.jobs.catalogue import KINDS, REPORTERS
+from runner.model import cause
 from runner.model.errors import BUG, EXIT_CODES, StalePlan
 from runner.model.plan import Effect, Finding, PlannedJob, Skip
 from runner.model.run import Around, JobReport, Outcome, Pass, State, Stop, Verdict
@@ -198,6 +199,42 @@ def test_the_exit_code_follows_the_verdict(verdict: Verdict, stop: Stop) -> None
     assert reported((verdict, stop)) in EXIT_CODES
     assert reported((verdict, stop), (Verdict.FAILED, Stop.NONE)) == 1
     assert reported((verdict, stop), refused=True) == (wanted[verdict] if verdict == Verdict.FAILED else 4)
+
+
+BUSY_RUN = cause.of_run("20261123T081500Z-7")
+
+
+@pytest.mark.parametrize(
+    ("about", "stops", "causes", "wanted"),
+    [
+        ("one job is busy", (Stop.BUSY,), (), 75),
+        ("another job needs a person", (Stop.BUSY, Stop.NONE), (), 3),
+        ("what was named is busy", (), (BUSY_RUN,), 75),
+        ("what was named is busy, and a store is full", (), (BUSY_RUN, "store/papio/full"), 3),
+        ("a store is full, and what is merely due is busy", (), ("store/papio/full",), 3),
+        ("too many to be shown are busy", (Stop.BUSY,) * 7, (), 75),
+        ("of too many to be shown one needs a person", (*(Stop.BUSY,) * 6, Stop.NONE), (), 3),
+    ],
+)
+def test_who_must_do_something_hears_of_it_also_where_another_job_is_busy(
+    about: str, stops: tuple[Stop, ...], causes: tuple[str, ...], wanted: int
+) -> None:
+    reports = tuple(
+        JobReport(job=str(number), verdict=Verdict.ATTENTION, headline=about, stop=stop)
+        for number, stop in enumerate(stops)
+    )
+    findings = tuple(Finding(severity="attention", source=each, text=each, cause=each) for each in causes)
+    result = RunResult(
+        run="r", started=parts.NOW, ended=parts.NOW, jobs=reports, findings=findings,
+        skips=(Skip(job="due", reason="busy", cause=BUSY_RUN),),
+    )  # fmt: skip
+    assert outcome.exit_code(compose(parts.site(), result), None) == wanted, about
+
+
+def test_a_job_may_be_called_busy() -> None:
+    assert not cause.is_busy(cause.of_job("busy"))
+    assert not cause.is_busy(cause.of_store("busy", cause.Fault.FULL))
+    assert cause.is_busy(cause.of_store("papio", cause.Fault.BUSY)) and cause.is_busy(BUSY_RUN)
 
 
 def test_a_job_that_failed_by_its_own_report_fails_the_run_though_every_step_is_done() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.jobs.catalogue import KINDS
-from runner.model.plan import Check, Effect, Finding, Forecast, Plan, PlannedJob, PutFile, Skip
+from runner.model.plan import Check, Effect, Ended, Finding, Forecast, Plan, PlannedJob, PutFile, Skip
 from runner.model.role import Role
 from runner.planning import planner
 from runner.report.line import plain
@@ -116,7 +116,7 @@ def job(name: str, **changes: object) -> PlannedJob:
         (
             (job("a", forecast=Forecast(bytes=2**30, seconds=60.0, runs=1)), job("b", resumes=2)),
             [Effect.WRITE],
-            "writes 2 snapshots; takes up 2 interrupted ones; about 1.0 GiB new in 1 min; what b brings is not known before its first run; expires nothing",
+            "writes 2 snapshots; takes up 2 interrupted snapshots; about 1.0 GiB new in 1 min; what b brings is not known before its first run; expires nothing",
         ),
         (
             (job("a", forecast=Forecast(runs=1)),),
@@ -144,13 +144,26 @@ def test_the_summary_says_what_is_written_removed_and_interrupted(
         ([Role.EXPIRE], "expires 1 snapshot."),
         ([Role.EXPIRE_DUMP] * 9, "expires 9 dumps."),
         ([Role.EXPIRE, Role.EXPIRE_DUMP], "expires 1 snapshot and 1 dump."),
-        ([Role.STEP], "expires 1 thing."),
         ([Role.REAP], "expires nothing"),
+        ([Role.ASIDE] * 2, "; takes 2 snapshots out of the count; expires nothing"),
+        ([Role.DROP_PARTIALS, Role.EMPTY], "; drops what was interrupted; expires nothing"),
+        ([Role.EXPIRE, Role.TIDY], "; expires 1 snapshot; clears 1 restored folder."),
     ],
 )
 def test_the_summary_calls_what_expires_by_its_name(roles: list[Role], text: str) -> None:
     steps = (parts.step(f"a/{number}", effect=Effect.EXPIRE, role=role) for number, role in enumerate(roles))
     assert text in plain((summary(parts.plan(*steps, jobs=(job("a"),))),))
+
+
+@pytest.mark.parametrize("role", [Role.STEP, Role.REAP, Role.TIDY])
+def test_what_a_hook_adds_may_be_about_anything(role: Role) -> None:
+    step = parts.step("a/1", effect=Effect.EXPIRE, role=role, added_by="a hook")
+    assert "expires 1 thing." in plain((summary(parts.plan(step, jobs=(job("a"),))),))
+
+
+def test_a_job_that_has_nothing_to_do_unless_another_step_failed_is_a_line_without_a_count() -> None:
+    step = parts.step("a/1", effect=Effect.WRITE, unless=Ended(step="a/0", codes=(0,)))
+    assert "0 steps" not in plain(plan_lines(parts.plan(step, jobs=(job("a"),)), commands=False))
 
 
 @pytest.mark.parametrize(("place", "said"), [("/var/restored", True), ("", False)])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runner.jobs.retention import aside
-from runner.jobs.retention.report import aside_report
+from runner.jobs.retention.report import aside_report, drop_report
 from runner.model.kind import Draft
 from runner.model.plan import Command, Effect, Plan
 from runner.model.run import Around, Outcome, State, Verdict
@@ -116,10 +116,70 @@ def test_the_end_says_how_it_comes_back_and_that_the_drill_is_to_be_run_again() 
     (step,) = plan.steps
     outcome = Outcome(step=step.id, job=step.job, state=State.DONE, role=step.role, subject=step.subject, result=ANSWER)
     report = aside_report(plan.jobs[0], (outcome,), Around())
-    assert (report.verdict, report.headline) == (Verdict.DONE, f"{AHEAD} counts no more, and 1 are left")
+    assert (report.verdict, report.headline) == (Verdict.DONE, f"{AHEAD} counts no more, and 1 is left")
     assert report.details == (
         f"to let it count again: runner snapshots papio --bring-back {AHEAD}",
         f"the last drill that succeeded (files) was of {AHEAD}: run the drill again",
     )
+    several = [replace(outcome, subject=f"2027-11-{day}T081500Z") for day in range(10, 17)]
+    many = aside_report(plan.jobs[0], several, Around())
+    assert "2027-11-14T081500Z and 2 more count no more" in many.headline
+    assert all(each.subject in many.details[0] for each in several), "the command is for all of them"
+    lost = replace(outcome, result={**ANSWER, "record_only": True, "unproven": []})
+    assert aside_report(plan.jobs[0], (lost,), Around()).details == (), "nothing of it could come back"
     failed = replace(outcome, state=State.FAILED, result={}, note="it is pinned")
     assert aside_report(plan.jobs[0], (failed,), Around()).headline == "aside-1 failed: it is pinned"
+
+
+@pytest.mark.parametrize(
+    ("sealed", "text"),
+    [(1, "there is 1 snapshot now"), (7, "there are 7 snapshots now"), (None, "how many there are now is not known")],
+)
+def test_what_is_brought_back_is_told_as_done(sealed: int | None, text: str) -> None:
+    plan, _ = planned(aside.bring_back, AHEAD, sealed=[{"name": PAST}], aside=[{"name": AHEAD}])
+    (step,) = plan.steps
+    result = {} if sealed is None else {"back": AHEAD, "sealed": sealed}
+    outcome = Outcome(step=step.id, job=step.job, state=State.DONE, role=step.role, subject=step.subject, result=result)
+    report = aside_report(plan.jobs[0], (outcome,), Around())
+    assert (report.headline, report.details) == (f"{AHEAD} counts again: {text}", ())
+
+
+@pytest.mark.parametrize(
+    ("draft", "names", "headline"),
+    [
+        (aside.drop_aside, (AHEAD,), f"remove {AHEAD} that lies aside in store papio for good"),
+        (aside.drop_aside, (AHEAD, LATER), f"remove 2 snapshots ({AHEAD} to {LATER}) that lie aside in store papio for good"),
+        (aside.bring_back, (AHEAD, LATER), f"let 2 snapshots ({AHEAD} to {LATER}) count again in store papio"),
+    ],
+)  # fmt: skip
+def test_one_and_many_are_said_as_such(draft: Drafted, names: tuple[str, ...], headline: str) -> None:
+    plan, _ = planned(draft, *names, sealed=[{"name": PAST}], aside=[{"name": AHEAD}, {"name": LATER}])
+    assert plan.jobs[0].headline == headline
+
+
+@pytest.mark.parametrize(
+    ("names", "headline"),
+    [((AHEAD,), f"{AHEAD} is removed for good"), ((AHEAD, LATER), f"{AHEAD}, {LATER} are removed for good")],
+)
+def test_what_was_dropped_is_told_as_done(names: tuple[str, ...], headline: str) -> None:
+    plan, _ = planned(aside.drop_aside, *names, sealed=[{"name": PAST}], aside=[{"name": AHEAD}, {"name": LATER}])
+    done = Outcome(step="s", job=plan.jobs[0].name, state=State.DONE)
+    outcomes = [replace(done, role=step.role, subject=step.subject) for step in plan.steps]
+    assert drop_report(plan.jobs[0], outcomes, Around()).headline == headline
+
+
+@pytest.mark.parametrize(
+    ("answer", "headline"),
+    [
+        ({"dropped": [AHEAD], "left": []}, "1 interrupted snapshot of store papio was dropped"),
+        ({"dropped": [AHEAD, LATER], "left": []}, "2 interrupted snapshots of store papio were dropped"),
+        ({}, "drop 2 interrupted snapshots of store papio: done"),
+    ],
+)
+def test_what_was_dropped_of_interrupted_ones_is_counted_by_who_dropped_it(
+    answer: dict[str, Any], headline: str
+) -> None:
+    plan, _ = planned(aside.drop_partials, AHEAD, LATER, partials=[{"name": AHEAD}, {"name": LATER}])
+    done = Outcome(step="s", job=plan.jobs[0].name, state=State.DONE)
+    outcomes = [replace(done, role=step.role, result=answer) for step in plan.steps]
+    assert drop_report(plan.jobs[0], outcomes, Around()).headline == headline

@@ -12,7 +12,7 @@ from runner.jobs.retention.prune import PruneKind
 from runner.jobs.retention.steps import place
 from runner.model.facts import Facts, StoreFacts
 from runner.model.kind import Draft
-from runner.model.options import PruneOptions
+from runner.model.options import CheckOptions, PruneOptions
 from runner.model.plan import Check, Command, Effect, Plan, Step
 from runner.model.site import Amount, Job, Retention, Site
 from runner.planning import floors, planner, review
@@ -315,3 +315,17 @@ def test_work_in_the_sandbox_and_without_a_retention_asks_for_no_disk_and_no_flo
     here = parts.site(live=False)
     where = place(here, "purge", here.store("papio"), StoreFacts(path="/s", exists=True, uuid="1111"), "plan")
     assert (where.at.mount, where.at.uuid, where.least, where.per_day) == ("", "", 0, 0)
+
+
+def test_a_clock_that_was_ahead_is_one_cause_for_all_jobs_of_its_store() -> None:
+    here, ahead = site(), ("2027-11-23T081500Z", "2027-11-24T081500Z")
+    look = Job(name="check", kind="check", host="server", options=CheckOptions(store="papio"))
+    here = replace(here, jobs=(*here.jobs, look))
+    jobs = [here.job(name) for name in ("backup-papio", "purge", "check")]
+    plan = planner.draft(here, jobs, facts([*sealed(3), *({"name": name} for name in ahead)]), KINDS, {})
+    told = [each for each in plan.findings if each.cause == "store/papio/clock"]
+    assert [each.source for each in told] == ["backup-papio", "purge", "check"]
+    assert {each.command for each in told} == {f"runner snapshots papio --set-aside {' '.join(ahead)}"}
+    assert told[1].do == (
+        "set the clock right; or, if a clock that was ahead gave the name, take them out of the count:"
+    )  # fmt: skip

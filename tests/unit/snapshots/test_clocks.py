@@ -91,6 +91,7 @@ def test_one_of_the_two_that_agrees_is_enough() -> None:
         (
             (FALSE, {"name": "2027-11-24T081500Z"}), ("2027-11-25T081500Z",), NOW,
             "3 snapshots, the last 2027-11-25T081500Z, of store papio lie 367 days in the future",
+            "before they are out of the way: take them out of the count: "
             "runner snapshots papio --set-aside 2027-11-23T081500Z 2027-11-24T081500Z",
         ),
         ((), ("2027-11-25T081500Z",), NOW, "lies 367 days", "drop what is interrupted: runner snapshots papio --drop-partials"),

@@ -119,3 +119,10 @@ def test_the_backup_itself_says_that_its_source_shrank(before: tuple[int | None,
     assert bool(doubt) is told
     if doubt:
         assert doubt == shrunk([*own, Snapshot(name="new", host="papio", files=files)], 30.0), "as its check"
+
+
+@pytest.mark.parametrize(
+    "about", ["", "papio", "[]", '{"x": 1}', '{"host": 1, "usual": "a", "max_shrink": null}', "{" * 90]
+)
+def test_a_plan_s_measure_that_cannot_be_understood_is_none(about: str) -> None:
+    assert fallen.shrank(PlannedJob(name="b", kind="snapshot", writes="papio/new", about=about), 1) is None

@@ -130,7 +130,9 @@ def test_what_lies_aside_is_a_note_with_the_room_it_took_and_is_missed_by_nobody
     )
     (note,) = lost.lies_aside(made.stores[0], known.hosts["server"].stores["papio"])
     assert note.severity == "note"
-    assert note.text.startswith("2 snapshots of store papio lie aside and brought 3.0 GiB")
+    assert (note.text, note.command) == (
+        "2 snapshots of store papio lie aside and brought 3.0 GiB", "runner snapshots papio"
+    )  # fmt: skip
     assert note.text in [
         finding.text for finding in CheckKind().draft(made, made.job("check"), known, parts.NOW).findings
     ]

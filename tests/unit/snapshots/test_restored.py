@@ -24,10 +24,10 @@ MADE = [{"name": name, "at": (parts.NOW - timedelta(days=days)).isoformat()} for
 
 def draft(answer: dict[str, Any] | str | None, **changes: Any) -> Draft:
     facts, site = parts.facts(), parts.site(**changes)
-    if answer is not None:
-        out = answer if isinstance(answer, str) else json.dumps(answer)
-        papio = replace(facts.hosts["papio"], readings={"restored.backup-papio": Reading(exit=0, out=out)})
-        facts = replace(facts, hosts={**facts.hosts, "papio": papio})
+    out = answer if isinstance(answer, str) else json.dumps(answer)
+    readings = {} if answer is None else {"restored.backup-papio": Reading(exit=0, out=out)}
+    papio = replace(facts.hosts["papio"], readings=readings)
+    facts = replace(facts, hosts={**facts.hosts, "papio": papio})
     return SnapshotKind().draft(site, site.job("backup-papio"), facts, parts.NOW)
 
 
@@ -54,11 +54,20 @@ def test_it_is_left_out_of_the_snapshot_and_the_old_goes_when_all_else_is_done()
     assert "left out: 2 folders restored into /var/restored of papio, which are scratch" in texts
 
 
-@pytest.mark.parametrize("answer", [None, "", "{}", {"made": []}])
-def test_where_nothing_was_restored_or_it_is_not_known_nothing_is_left_out_and_nothing_goes(answer: Any) -> None:
+@pytest.mark.parametrize(("answer", "known"), [({"made": []}, True), (None, False), ("", False), ("{}", False)])
+def test_where_nothing_was_restored_or_it_is_not_known_nothing_is_left_out_and_nothing_goes(
+    answer: Any, known: bool
+) -> None:
     made = draft(answer)
     assert not any("restored" in word for word in words(made, "send-1"))
-    assert clears(made) == [] and not any("restored" in finding.text for finding in made.findings)
+    told = [finding.severity for finding in made.findings if "what was restored to papio is not known" in finding.text]
+    assert (clears(made), told) == ([], [] if known else ["attention"]), "that a look failed is told"
+
+
+def test_a_sandbox_is_asked_nothing_so_nothing_is_unknown() -> None:
+    site, facts = parts.site(live=False), parts.facts(live=False)
+    made = SnapshotKind().draft(site, site.job("backup-papio"), facts, parts.NOW)
+    assert made.planned and not any("restored" in finding.text for finding in made.findings)
 
 
 def test_where_a_run_of_nobody_may_remove_nothing_a_person_is_told() -> None:
@@ -80,7 +89,10 @@ def test_it_is_kept_for_as_long_as_jobs_toml_says() -> None:
             {"removed": False, "changed": "2026-11-20T00:00:00Z"},
             "/var/restored/x stays: something in it changed on 2026-11-20",
         ),
+        ({"removed": False}, "/var/restored/x stays"),
         ({"error": "busy"}, "/var/restored/x is still there: busy"),
+        ({"error": "\x1b[2Jgone\n- all is well"}, "/var/restored/x is still there: \\x1b[2Jgone\\n- all is well"),
+        ({"error": ["a"] * 4000}, "/var/restored/x is still there: " + str(["a"] * 4000)[:300] + "..."),
         ({}, "/var/restored/x is still there: its answer cannot be read"),
     ],
 )

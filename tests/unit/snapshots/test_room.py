@@ -194,14 +194,14 @@ def test_a_first_snapshot_is_given_up_only_where_it_is_known_not_to_fit(
     ("about", "space", "partials", "words"),
     [
         ("all is well", {}, (), ()),
-        ("it waits", {}, cut(False, free=500 * GIB, sent=3 * GIB), ("1 interrupted copy of about 3.0 GiB waits",)),
-        ("how much it holds is not known", {}, cut(None), ("1 interrupted copy waits",)),
+        ("it waits", {}, cut(False, free=500 * GIB, sent=3 * GIB), ("1 interrupted snapshot of about 3.0 GiB waits",)),
+        ("how much it holds is not known", {}, cut(None), ("1 interrupted snapshot waits",)),
         ("below its reserve", {"free": 40 * GIB}, (), ("below its reserve of 5 % free",)),
         ("less than the last", {"free": 1, "last": 2}, (), ("full",)),
         ("fewer inodes than the last", {"inodes_free": 1, "inodes_last": 2}, (), ("full",)),
-        ("ended for room", {"free": GIB}, cut(True, free=GIB), ("full", "1 interrupted copy waits")),
-        ("there is room again", {"free": 90 * GIB}, cut(True, free=GIB), ("1 interrupted copy waits",)),
-        ("two", {}, (*cut(None), *cut(None)), ("2 interrupted copies wait",)),
+        ("ended for room", {"free": GIB}, cut(True, free=GIB), ("full", "1 interrupted snapshot waits")),
+        ("there is room again", {"free": 90 * GIB}, cut(True, free=GIB), ("1 interrupted snapshot waits",)),
+        ("two", {}, (*cut(None), *cut(None)), ("2 interrupted snapshots wait",)),
     ],
 )
 def test_what_is_amiss_with_a_store(about: str, space: dict[str, int], partials: Any, words: tuple[str, ...]) -> None:
@@ -230,7 +230,7 @@ def test_a_store_that_lost_something_is_not_good_and_that_is_said_first() -> Non
 
 
 def test_of_a_store_whose_room_was_not_measured_only_copies_are_told() -> None:
-    assert state(StoreFacts(path="/s", exists=True, partials=cut(None)), POLICY) == ("1 interrupted copy waits",)
+    assert state(StoreFacts(path="/s", exists=True, partials=cut(None)), POLICY) == ("1 interrupted snapshot waits",)
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_a_full_store_is_skipped_in_words_and_keeps_what_was_sent() -> None:
         f"the next snapshot does not fit into store papio: {needs}, and {had} on its disk at "
     )
     assert "min = 2" in finding.do
-    assert "1 interrupted copy is kept there" in finding.do
+    assert "1 interrupted snapshot is kept there" in finding.do
     assert finding.command == "runner snapshots papio --drop-partials"
 
 

@@ -27,8 +27,16 @@ def test_it_is_named_by_its_path_and_all_is_copied_again() -> None:
     (finding,) = [each for each in draft.findings if each.severity == "attention"]
     assert f"/srv/backups/papio/.runner/records/{store.sealed[-1].name}.json" in finding.text
     assert "there is no other of papio, so all is copied again" in finding.text
-    assert "runner snapshots papio --set-aside" in finding.do
+    assert finding.command == f"runner snapshots papio --set-aside {store.sealed[-1].name}"
     assert draft.planned, "a backup is made all the same"
+
+
+def test_the_command_is_for_all_of_them() -> None:
+    site, known = parts.site(), parts.facts().hosts["server"].stores["papio"]
+    several = tuple(replace(known.sealed[0], name=f"2026-11-{day}T081500Z", exceptions=None) for day in range(10, 22))
+    finding = unread_records(site.store("papio"), replace(known, sealed=several))
+    assert finding and finding.do.endswith("if you can do without them:")
+    assert finding.command.split()[4:] == [each.name for each in several]
 
 
 def test_a_record_that_can_be_read_is_no_matter() -> None:
