@@ -78,7 +78,7 @@ def _todo(item: _Item) -> Todo:
     what = "; ".join((*texts[:_NAMES], *((f"and {len(texts) - _NAMES} more",) if len(texts) > _NAMES else ())))
     headline = f"{sources[0]}: {what}" if len(sources) == 1 else f"{what} ({named(sources)})"
     do, command = (advice.do, advice.command) if advice else ("", "")
-    return Todo(text=": ".join(filter(None, (headline, do))), command=command, headline=headline)
+    return Todo(text=": ".join(filter(None, (headline, do))), do=do, command=command, headline=headline)
 
 
 def named(names: Sequence[str]) -> str:
