@@ -154,7 +154,8 @@ def put_aside(path: str, why: str, at: datetime, *, newer: bool) -> Finding:
     )
     first = "one site needs one version of the runner" if newer else "look at the disk that it is on (dmesg)"
     do = f"{first}; when nobody needs the old one any more:"
-    command = shlex.join(("rm", "-r", "--", path))
+    # With the log beside it, where there is one; it may be a folder.
+    command = shlex.join(("rm", "-rf", "--", path, f"{path}-wal", f"{path}-shm"))
     return Finding(severity="attention", source="journal", text=text, do=do, command=command, phase=Phase.RUN)
 
 
@@ -193,7 +194,8 @@ def exit_code(report: Report, trouble: Exception | None) -> int:
             return StalePlan.code if all(stop == Stop.STALE for stop in stops) else RunnerError.code
         case Verdict.ATTENTION:
             # Whoever comes again when the others are done would not hear of what a person must do.
-            return Busy.code if all(todo.busy for todo in report.actions) else FactsIncomplete.code
+            busy = bool(report.actions) and all(todo.busy for todo in report.actions)
+            return Busy.code if busy else FactsIncomplete.code
         case Verdict.DONE | Verdict.NOTHING:
             return 0
         case _:
