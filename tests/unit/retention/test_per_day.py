@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from runner.config import order
 from runner.jobs.retention.prune import careful
 from runner.jobs.retention.retention import Decision, decide
-from runner.jobs.retention.thinning import counting, extras
+from runner.jobs.retention.thinning import counting, extras, named_day
 from runner.model.facts import Snapshot, Space
 from runner.model.names import snapshot_name, snapshot_time
 from runner.model.site import Amount, Retention, Thin
@@ -64,10 +64,12 @@ def test_however_many_quick_snapshots_are_made_on_one_day_no_other_day_loses_any
     before = days(*(policy.per_day if day == filled else many for day, many in enumerate(numbers)))
     # What the oldest free is known, and the quick ones bring nothing of their own.
     before = [replace(each, freed_bytes=10 * n, freed_inodes=n) for n, each in enumerate(before, start=1)]
-    before = [
-        replace(each, pinned_until=data.draw(st.sampled_from([None] * 5 + [MONDAY + 99 * DAY]))) for each in before
-    ]
     begin = MONDAY + filled * DAY + data.draw(st.sampled_from([HOUR, 90 * MINUTE, 12 * HOUR]))
+    # Thinning leaves a day fewer than it may have, and another one stands for the day: then a pinned one of that day,
+    # which stands for nothing any more, takes a place that the day may have. That is so without quick ones too.
+    may_be_pinned = [not policy.thin or named_day(each) != named_day(at(begin)) for each in before]
+    until = [data.draw(st.sampled_from([None] * 5 + [MONDAY + 99 * DAY])) if may else None for may in may_be_pinned]
+    before = [replace(each, pinned_until=end) for each, end in zip(before, until, strict=True)]
     odd = st.sampled_from([0, 0, 0, 3])
     quick = [at(begin + n * MINUTE, exceptions=data.draw(odd)) for n in range(1, data.draw(st.integers(1, 25)))]
     others = {each.name for each in before if each.name[:10] != f"{begin:%Y-%m-%d}"}
@@ -103,6 +105,16 @@ def test_what_stays_is_decided_again_and_nothing_more_goes(numbers: list[int], p
         policy.min, counting(sealed, policy).count
     )
     assert decided([each for each in sealed if each.name in kept(first)], policy).expire == ()
+
+
+def test_a_pinned_one_for_which_another_stands_takes_one_of_the_places_of_its_day_and_no_more() -> None:
+    old, own = days(1, 1), days(0, 0, 2)
+    own[1] = replace(own[1], pinned_until=MONDAY + 99 * DAY)
+    policy = Retention(min=1, max=3, per_day=2, thin=(Thin(period="daily", count=3),))
+    assert kept(decided([*old, *own], policy)) == {*names(old), own[1].name}
+    for many in (1, 2, 20):
+        quick = [at(MONDAY + 2 * DAY + 12 * HOUR + n * MINUTE) for n in range(many)]
+        assert kept(decided([*old, *own, *quick], policy)) == {old[1].name, own[1].name, quick[-1].name}
 
 
 @pytest.mark.parametrize(
