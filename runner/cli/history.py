@@ -73,7 +73,7 @@ def _jobs(app: App, run: RunLine) -> dict[str, str]:
     state = {True: "under way", False: "not begun"} if run.alive else {True: "cut off", False: "not begun"}
     return {
         **ended,
-        **{job.job: state[job.started is not None] for job in app.journal.progress.of(run.id) if job.job not in ended},
+        **{job.job: state[job.started is not None] for job in app.journal.progress.of(run.id) if not job.verdict},
     }
 
 

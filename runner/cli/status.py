@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
             due={job.name: job.instant for job in waiting if job.instant},
             announced=app.journal.announcements.coming(),
             holdings=browse.holdings(app),
-            running=[(run, app.journal.progress.of(run.id)) for run in app.journal.runs(50) if run.alive],
+            running=[(run, app.journal.progress.of(run.id)) for run in app.journal.alive()],
         )
     if options.json:
         show_json(_json(status))
@@ -92,7 +92,7 @@ def _running(status: _Status) -> list[Line]:
         took = length(max(status.now - run.started, timedelta(0)))
         lines += [line(), line(("Under way", "head"), f"  since {status.at(run.started)}, for {took}")]
         for job in jobs:
-            if job.started is not None and not job.verdict:
+            if job.started and job.is_running:
                 lines.append(line("  ", (job.job, "name"), f"  {_far(job, job.started, status.now)}"))
         waiting = [job.job for job in jobs if job.started is None and not job.verdict]
         lines += [line("  then  ", ", ".join(waiting))] if waiting else []

@@ -18,7 +18,8 @@ CREATE TABLE IF NOT EXISTS asides (
 
 _DAMAGED = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 _MAGIC = b"SQLite format 3\0"
-_ENDS = ("", "-wal", "-shm")
+# The log first: what is left of it when this is cut off would be taken for that of the next journal.
+ENDS = ("-wal", "-shm", "")
 
 
 class Unreadable(Exception):
@@ -86,7 +87,7 @@ def put_aside(path: Path, why: Unreadable) -> LostJournal:
     while place.exists():
         number += 1
         place = path.with_name(f"journal.{kind}-{stamp}-{number}")
-    for end in _ENDS:
+    for end in ENDS:
         beside = path.with_name(path.name + end)
         if beside.exists():
             beside.rename(place.with_name(place.name + end))

@@ -28,6 +28,8 @@ from runner.model.plan import Effect, Plan, Step
 from runner.model.role import Role
 from runner.model.run import JobLine, Outcome, Past, State, Verdict
 
+_UNENDED = "WHERE ended IS NULL ORDER BY rowid DESC"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunLine:
@@ -83,11 +85,8 @@ class Journal:
         """A run exists from now on."""
         self._do(
             "INSERT INTO runs (id, started, pid, boot) VALUES (?, ?, ?, ?)",
-            run,
-            _text(at),
-            os.getpid(),
-            process(os.getpid()),
-        )
+            run, _text(at), os.getpid(), process(os.getpid()),
+        )  # fmt: skip
 
     def plan_started(self, run: str, plan: Plan, values: Mapping[str, Any]) -> bool:
         """Note that `plan` begins; False if a plan of that id was begun before, by anyone."""
@@ -142,11 +141,12 @@ class Journal:
         One that took a host down counts, however it ended: it is not repeated before its time.
         """
         rows = self._rows(
-            "SELECT job, at FROM (SELECT jobs.job, jobs.started AS at, runs.rowid AS place FROM jobs "  # noqa: S608 (constant)
-            "JOIN runs ON runs.id = jobs.run WHERE jobs.verdict != ? "
-            "UNION ALL SELECT steps.job, steps.started AS at, runs.rowid AS place FROM steps "
-            "JOIN plans ON plans.id = steps.plan JOIN runs ON runs.id = plans.run WHERE effect = ? "
-            f"AND {instants.BEGUN} AND role IN (?, ?) AND subject = '') ORDER BY place, at",
+            "SELECT job, at FROM (SELECT *, row_number() OVER "  # noqa: S608 (constant)
+            "(PARTITION BY job ORDER BY place DESC, at DESC) AS back FROM (SELECT jobs.job, jobs.started AS at, "
+            "runs.rowid AS place FROM jobs JOIN runs ON runs.id = jobs.run WHERE jobs.verdict != ? UNION ALL "
+            "SELECT steps.job, steps.started, runs.rowid FROM steps JOIN plans ON plans.id = steps.plan JOIN runs "
+            f"ON runs.id = plans.run WHERE effect = ? AND {instants.BEGUN} AND role IN (?, ?) AND subject = '')) "
+            "WHERE back = 1",
             Verdict.FAILED.value, Effect.INTERRUPT.name, Role.DOWN.value, Role.OFF.value,
         )  # fmt: skip
         return {job: _time(started) for job, started in rows}
@@ -241,8 +241,8 @@ class Journal:
         """The runs that began last, the last of all first."""
         return self._lines("ORDER BY rowid DESC LIMIT ?", most)
 
-    def _lines(self, which: str, value: object) -> tuple[RunLine, ...]:
-        rows = self._rows(f"SELECT id, started, ended, verdict, pid, boot FROM runs {which}", value)  # noqa: S608 (constant)
+    def _lines(self, which: str, *values: object) -> tuple[RunLine, ...]:
+        rows = self._rows(f"SELECT id, started, ended, verdict, pid, boot FROM runs {which}", *values)  # noqa: S608 (constant)
         return tuple(
             RunLine(
                 id=run, started=_time(started), ended=_time(ended) if ended else None, verdict=verdict or "",
@@ -251,9 +251,13 @@ class Journal:
             for run, started, ended, verdict, pid, boot in rows
         )  # fmt: skip
 
+    def alive(self) -> tuple[RunLine, ...]:
+        """The runs that are under way, the last of all first."""
+        return tuple(line for line in self._lines(_UNENDED) if line.alive)
+
     def killed(self) -> tuple[RunLine, ...]:
         """Runs that never ended, whose process is gone and which no report has mentioned yet."""
-        return tuple(line for line in self.runs(1000) if line.ended is None and not line.alive)
+        return tuple(line for line in self._lines(_UNENDED) if not line.alive)
 
     def close_killed(self, dead: Sequence[RunLine]) -> None:
         """A report has mentioned these: they failed, and what was under way in them was interrupted."""

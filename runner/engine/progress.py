@@ -9,9 +9,9 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
+from runner.model.plan import PREPARE
 from runner.model.run import Verdict
 
-_PREPARE = "prepare"
 _LAST = 10
 
 
@@ -19,7 +19,8 @@ _LAST = 10
 class JobNow:
     """A job of a run that is under way: at step `step`, the `number`th of `of`, or not begun where `started` is None.
 
-    `verdict` is "" until it has ended. `usual` is how many seconds it took when it was last done; None where unknown.
+    `verdict` is "" until it has ended in this plan. `usual` is the median of the seconds it took when it was last done;
+    None where unknown.
     """
 
     job: str
@@ -39,7 +40,7 @@ class JobNow:
         """How many more seconds it will take if it is as always; None where that is not known, or it takes longer."""
         if self.usual is None:
             return None
-        gone = (now - self.started).total_seconds() if self.started else 0.0
+        gone = max((now - self.started).total_seconds(), 0.0) if self.started else 0.0
         return self.usual - gone if self.usual > gone else None
 
 
@@ -57,18 +58,23 @@ class RunProgress:
             "FROM plans, json_each(plan, '$.jobs') WHERE run = ?1 AND json_extract(value, '$.kind') = ?2) "
             "ORDER BY rowid",
             run,
-            _PREPARE,
+            PREPARE,
         )
         return dict(rows)
 
     def of(self, run: str) -> tuple[JobNow, ...]:
-        """The jobs of a run that is under way, as its last plan has them, without those that prepare a host."""
+        """The jobs of a run that is under way, as its last plan has them, without those that prepare a host.
+
+        A job that is planned again has not ended, whatever became of it in an earlier pass.
+        """
         plans = self._rows("SELECT id, plan FROM plans WHERE run = ? ORDER BY rowid DESC LIMIT 1", run)
         ended = self.jobs(run)
         for plan, text in plans:
             values = json.loads(text)
-            rows = self._rows("SELECT id, job, started FROM steps WHERE plan = ? ORDER BY ended IS NULL, rowid", plan)
-            names = [job["name"] for job in values.get("jobs", ()) if job.get("kind") != _PREPARE]
+            rows = self._rows(
+                "SELECT id, job, started, ended FROM steps WHERE plan = ? ORDER BY ended IS NULL, rowid", plan
+            )
+            names = [job["name"] for job in values.get("jobs", ()) if job.get("kind") != PREPARE]
             steps = [(step["id"], step["job"]) for step in values.get("steps", ())]
             return tuple(self._job(name, steps, rows, ended) for name in names)
         return ()
@@ -77,9 +83,11 @@ class RunProgress:
         self, name: str, steps: list[tuple[str, str]], rows: list[tuple[Any, ...]], ended: dict[str, str]
     ) -> JobNow:
         own = [step for step, job in steps if job == name]
-        begun = [(step, started) for step, job, started in rows if job == name]
+        begun = [(step, started) for step, job, started, _ in rows if job == name]
+        over = {step for step, _, _, end in rows if end is not None}
+        verdict = ended.get(name, "") if over.issuperset(own) else ""
         if not begun:
-            return JobNow(job=name, of=len(own), verdict=ended.get(name, ""), usual=self._usual(name))
+            return JobNow(job=name, of=len(own), verdict=verdict, usual=self._usual(name))
         last = begun[-1][0]
         return JobNow(
             job=name,
@@ -87,7 +95,7 @@ class RunProgress:
             step=last.rpartition("/")[2],
             number=own.index(last) + 1 if last in own else 0,
             of=len(own),
-            verdict=ended.get(name, ""),
+            verdict=verdict,
             usual=self._usual(name),
         )
 
@@ -96,5 +104,5 @@ class RunProgress:
             "SELECT started, ended FROM jobs WHERE job = ? AND verdict NOT IN (?, ?) ORDER BY rowid DESC LIMIT ?",
             job, Verdict.FAILED.value, Verdict.NOTHING.value, _LAST,
         )  # fmt: skip
-        took = [(datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds() for begin, end in rows]
-        return median(took) if took else None
+        times = [(datetime.fromisoformat(begin), datetime.fromisoformat(end)) for begin, end in rows]
+        return median(max((end - begin).total_seconds(), 0.0) for begin, end in times) if times else None

@@ -59,8 +59,11 @@ def _make(path: Path) -> None:
             db.execute("PRAGMA journal_mode=WAL")
             db.executescript(_TABLES)
             migrate.to_newest(db)
+        # A log without its journal, as one who removes only that leaves it, would be played into this one.
+        for end in aside.ENDS[:2]:
+            path.with_name(path.name + end).unlink(missing_ok=True)
         fresh.rename(path)
     except BaseException:
-        for end in ("", "-wal", "-shm"):
+        for end in aside.ENDS:
             fresh.with_name(fresh.name + end).unlink(missing_ok=True)
         raise

@@ -20,7 +20,7 @@ FROM steps AS seal
 JOIN steps AS begun ON begun.plan = seal.plan AND begun.job = seal.job AND begun.role = ? AND begun.state = ?
 LEFT JOIN steps AS disk ON disk.plan = seal.plan AND disk.job = seal.job AND disk.role = ? AND disk.state = ?
 WHERE seal.role = ? AND seal.state = ? AND seal.ended IS NOT NULL
-GROUP BY seal.plan, seal.job ORDER BY seal.ended DESC LIMIT ?
+GROUP BY seal.plan, seal.job ORDER BY seal.rowid DESC LIMIT ?
 """
 
 

@@ -205,6 +205,10 @@ class Forecast:
     exact: bool = False
 
 
+# The kind of the jobs that the planner puts before the others: what a host needs first.
+PREPARE = "prepare"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedJob:
     """One job of the plan: what it comes after, the locks it takes, what it should cost.

@@ -13,6 +13,7 @@ from runner.model.facts import Facts, HostFacts, Probe, StoreFacts
 from runner.model.kind import Draft, JobKind
 from runner.model.names import plan_id
 from runner.model.plan import (
+    PREPARE,
     Argv,
     Basis,
     Command,
@@ -84,7 +85,7 @@ def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[st
         site=site.name,
         live=site.live,
         jobs=(
-            *(PlannedJob(name=name, kind="prepare") for name in dict.fromkeys(step.job for step in preparing)),
+            *(PlannedJob(name=name, kind=PREPARE) for name in dict.fromkeys(step.job for step in preparing)),
             *(_after(job, preparing, past.get(job.name, Forecast())) for job in planned),
         ),
         steps=(*preparing, *steps),

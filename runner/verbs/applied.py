@@ -9,13 +9,11 @@ from dataclasses import replace
 from runner.engine.journal import Journal, RunLine
 from runner.model.errors import Busy
 from runner.model.facts import Facts, Snapshot, StoreFacts
-from runner.model.plan import Finding, Plan, PlannedJob, Skip
+from runner.model.plan import PREPARE, Finding, Plan, PlannedJob, Skip
 from runner.model.run import State, Verdict
 from runner.model.site import Site
 from runner.model.text import minute
 from runner.planning.schedule import instant_words
-
-_PREPARE = "prepare"
 
 
 def earlier(journal: Journal, plan: Plan, site: Site) -> Plan | None:
@@ -65,7 +63,7 @@ def _left(plan: Plan, *, skips: tuple[Skip, ...] = (), findings: tuple[Finding, 
 
 
 def _jobs(plan: Plan) -> tuple[PlannedJob, ...]:
-    return tuple(job for job in plan.jobs if job.kind != _PREPARE)
+    return tuple(job for job in plan.jobs if job.kind != PREPARE)
 
 
 def _ended(line: RunLine, plan: Plan, site: Site, *, busy: bool) -> Finding:

@@ -112,6 +112,17 @@ def test_the_log_beside_it_goes_with_it(path: Path) -> None:
     assert Path(f"{aside.path}-wal").read_bytes() == b"of the old one"
 
 
+def test_the_log_of_a_journal_that_was_taken_away_is_not_played_into_the_new_one(path: Path) -> None:
+    log = path.with_name(f"{path.name}-wal")
+    with opened(path) as journal:
+        journal.run_started("old", NOW)
+        left = log.read_bytes()
+    path.unlink()
+    log.write_bytes(left)
+    with opened(path) as journal:
+        assert left and journal.runs() == ()
+
+
 def test_a_journal_that_breaks_while_it_is_open_is_told_and_the_next_run_begins_anew(path: Path) -> None:
     made(path)
     with opened(path) as journal:

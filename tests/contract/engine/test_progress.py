@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +20,11 @@ from runner.model.plan import Command, Effect, Plan, PlannedJob, Step
 from runner.model.run import JobLine, Outcome, State, Verdict
 
 NOW = datetime(2026, 11, 23, 8, 15, tzinfo=UTC)
+
+
+def over(journal: Journal, plan: str, steps: tuple[Step, ...]) -> None:
+    for each in steps:
+        journal.step_ended(plan, each, Outcome(step=each.id, job=each.job, state=State.DONE, started=NOW, ended=NOW))
 
 
 def step(name: str) -> Step:
@@ -50,9 +56,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     made.plan_started("now", PLAN, planfile.data(PLAN))
     for one in STEPS[:3]:
         made.step_started(PLAN.id, one, NOW)
-    for one in STEPS[:2]:
-        outcome = Outcome(step=one.id, job=one.job, state=State.DONE, started=NOW, ended=NOW)
-        made.step_ended(PLAN.id, one, outcome)
+    over(made, PLAN.id, STEPS[:2])
     ended(made, "now", "prepare-h", 1)
     yield made
     made.close()
@@ -69,10 +73,30 @@ def test_of_a_run_that_is_under_way_each_job_is_known_with_how_long_it_takes_as_
 
 
 def test_the_jobs_of_a_run_are_named_without_those_that_prepare_a_host(journal: Journal) -> None:
+    over(journal, PLAN.id, STEPS)
     ended(journal, "now", "purge", 5, Verdict.NOTHING)
     ended(journal, "now", "backup", 9, Verdict.FAILED)
     assert journal.progress.jobs("now") == {"purge": "nothing done", "backup": "failed"}
     assert [job.verdict for job in journal.progress.of("now")] == ["failed", "nothing done"]
+
+
+def test_a_job_that_is_planned_again_has_not_ended_whatever_became_of_it_before(journal: Journal) -> None:
+    over(journal, PLAN.id, STEPS)
+    for job in ("backup", "purge"):
+        ended(journal, "now", job, 5)
+    again = replace(PLAN, id="again")
+    journal.plan_started("now", again, planfile.data(again))
+    journal.step_started(again.id, STEPS[1], NOW)
+    backup, purge = journal.progress.of("now")
+    assert backup.is_running and (purge.started, purge.verdict) == (None, "")
+    over(journal, again.id, STEPS)
+    assert [job.verdict for job in journal.progress.of("now")] == ["done", "done"]
+
+
+def test_a_clock_that_was_put_back_makes_no_time_negative(journal: Journal) -> None:
+    ended(journal, "r1", "purge", -60)
+    backup, purge = journal.progress.of("now")
+    assert (purge.usual, backup.left(NOW - timedelta(hours=1))) == (0.0, 100.0)
 
 
 def test_what_a_command_moves_on_this_machine_is_heard_while_it_runs() -> None:
