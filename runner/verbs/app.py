@@ -153,7 +153,7 @@ class App:
 
         A job that is not there by its name is answered at once: there is no run, and nobody else need hear of it.
         """
-        due.require_known(self.site, request.jobs)
+        due.require_possible(self.site, request)
 
         taken: list[Finding] = []
 

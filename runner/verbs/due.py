@@ -18,8 +18,6 @@ from runner.model.text import minute
 from runner.planning import schedule
 from runner.planning.schedule import DueJobs
 
-_RUNS = 50
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRequest:
@@ -56,11 +54,9 @@ def asked(desk: DueDesk, request: RunRequest) -> DueJobs:
     Without what was done for its instant, as far as the journal is where that is known.
     """
     site, names = desk.site, request.jobs
-    require_known(site, names)
+    require_possible(site, request)
     _require_here(site)
     if request.instant:
-        if len(names) != 1:
-            raise UsageError("--for is for one job", do="name it: runner run JOB --for TIME")
         chosen = schedule.for_instant(site, names[0], request.instant, desk.now())
     elif names or request.packages:
         chosen = schedule.named(site, names)
@@ -72,8 +68,8 @@ def asked(desk: DueDesk, request: RunRequest) -> DueJobs:
 def _free(desk: DueDesk, due: DueJobs) -> DueJobs:
     """Without the jobs that another run is at, or will come to: they would be busy, or be done twice."""
     zone, taken = desk.site.timezone, {}
-    for run in desk.journal.runs(_RUNS):
-        for job in desk.journal.progress.of(run.id) if run.alive else ():
+    for run in desk.journal.alive():
+        for job in desk.journal.progress.of(run.id):
             if not job.verdict:
                 begun = f"is at step {job.step} of it" if job.is_running else "will come to it"
                 reason = f"busy: the run that began at {minute(run.started, zone)} {begun}"
@@ -137,7 +133,27 @@ def narrowed(due: DueJobs, packages: tuple[str, ...]) -> DueJobs:
     return replace(due, jobs=jobs)
 
 
-def require_known(site: Site, names: Sequence[str]) -> None:
+def require_possible(site: Site, request: RunRequest) -> None:
+    """UsageError where it asks for what no run can do; nothing is asked of a host or the journal for that."""
+    _require_known(site, request.jobs)
+    if request.instant and len(request.jobs) != 1:
+        raise UsageError("--for is for one job", do="name it: runner run JOB --for TIME")
+    if request.packages:
+        narrowed(schedule.named(site, request.jobs), request.packages)
+    require_hosts(site, request.new_machines)
+
+
+def require_hosts(site: Site, new_machines: Sequence[str]) -> None:
+    """UsageError for what can be no new machine: no host of jobs.toml, or one of the sandbox."""
+    names = [host.name for host in site.hosts]
+    for name in new_machines:
+        if name not in names:
+            raise UsageError(no_such("host", name, names), do="name a host of jobs.toml")
+    if new_machines and not site.live:
+        raise UsageError("in the sandbox this machine plays every host", do="leave --new-machine out")
+
+
+def _require_known(site: Site, names: Sequence[str]) -> None:
     """UsageError for a name that no job has, or one that is started on another host."""
     known = {job.name for job in site.jobs}
     for job in site.elsewhere:

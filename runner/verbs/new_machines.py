@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from runner.config.complaints import no_such
 from runner.engine import machines
-from runner.model.errors import FactsIncomplete, UsageError
+from runner.model.errors import FactsIncomplete
 from runner.model.facts import Facts
 from runner.model.plan import Finding
 from runner.model.role import Phase
@@ -29,17 +28,11 @@ class MachineDesk(Protocol):
 def take(desk: MachineDesk, hosts: Sequence[str]) -> tuple[Finding, ...]:
     """Bind `hosts` to the machines that answer now, and say so; nothing where none is named.
 
-    UsageError for what is no host of jobs.toml, FactsIncomplete where one does not answer or has no machine-id.
+    They are hosts of a live site (`due.require_hosts`). FactsIncomplete where one does not answer or has no machine-id.
     """
     site = desk.site
     if not hosts:
         return ()
-    names = [host.name for host in site.hosts]
-    for name in hosts:
-        if name not in names:
-            raise UsageError(no_such("host", name, names), do="name a host of jobs.toml")
-    if not site.live:
-        raise UsageError("in the sandbox this machine plays every host", do="leave --new-machine out")
     keepers = [site.store(store).host for job in site.jobs if job.host in hosts and (store := _store(job.options))]
     facts = desk.gather_any(tuple(dict.fromkeys((*hosts, *keepers))))
     made = taken(facts, hosts)

@@ -52,6 +52,21 @@ def test_a_word_of_other_programs_is_answered_with_ours(argv: str, told: str, pl
     assert told in ran.err and "choose from" not in ran.err
 
 
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        ("run --new-machine papoi", "did you mean"),
+        ("run --new-machine papio", "in the sandbox this machine plays every host"),
+        ("run backup-papio --package bash", "--package is for jobs of kind upgrade"),
+        ("run --for 2026-11-23T08:15:00Z", "--for is for one job"),
+    ],
+)
+def test_what_no_run_can_do_is_said_to_whoever_typed_it_and_to_nobody_else(argv: str, told: str, place: Place) -> None:
+    ran = place.runner(*argv.split())
+    assert ran.code == 2 and told in ran.err, ran.out + ran.err
+    assert not place.mails() and "no run yet" in place.runner("history").out
+
+
 def test_what_is_compared_needs_two_snapshots_and_is_the_last_two(place: Place) -> None:
     assert place.runner("run", "backup-papio").code == 0
     ran = place.runner("diff", "previous")
