@@ -45,6 +45,12 @@ def _parts(text: str) -> tuple[str, str, str]:
         host, port = whole, ""
     host = host.removeprefix("[").removesuffix("]")
     ip = _ip(host)
+    if ip is None and ":" in host:
+        raise ValueError(
+            "ends in a colon, or has one where none belongs: write the name alone, and port = 22 beside it"
+        )
+    if port and not 1 <= int(port) <= 65535:
+        raise ValueError(f"has the port {port}, and ports go from 1 to 65535")
     # No name ends in a number (RFC 1123), so this was to be one.
     if ip is None and re.fullmatch(r"[0-9.]+", host):
         raise ValueError("is not an IP address: four numbers from 0 to 255, with dots between them")

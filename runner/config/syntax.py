@@ -155,6 +155,8 @@ def _bracket(mistake: _Mistake) -> _Answer:
         return (mistake.line, _value(inner[1], inner[2] + _item(mistake, r"[},]"))) if inner else None
     if mistake.last == "\n" and (not mistake.rest or _ASSIGNMENT.fullmatch(mistake.row) or mistake.here == "["):
         return begun, f"a list begins here and has no ] at its end (line {mistake.line} is something else)"
+    if mistake.here == "," and mistake.before.rstrip()[-1:] in (",", "["):
+        return mistake.line, "a list has a comma with nothing before it: take the comma out"
     begin = re.split(r"[\[,]", mistake.row[: mistake.at])[-1].strip()
     if mistake.before.rstrip()[-1:] not in (",", "[") and (
         not begin or begin[-1] in "\"'" or mistake.row[mistake.at - 1] == " "
@@ -228,6 +230,8 @@ def _value(key: str, raw: str) -> str:
         return f"a number has no 0 in front: {begin}{zeros[1]}"
     if not raw.strip("+-.?*_"):
         return f"{raw} is no value: {begin}..."
+    if re.fullmatch(r"[+-]?(0[box]|[0-9])[0-9_]*", raw):
+        return f"{_shown(raw)} is no number: {begin}..."
     text = raw.strip("\"'").strip()
     missing = "a quote is missing" if raw[-1:] in "\"'" else "text stands in quotes"
     return f"{missing}: {begin}{remedy.quoted(text)}" if len(text) <= _MUCH else missing

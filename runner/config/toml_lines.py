@@ -68,6 +68,8 @@ class Repeated:
 def repeated(text: str) -> Repeated | None:
     """The first table or key of a text that is there twice; the text need not be TOML beyond that."""
     seen: dict[KeyPath, tuple[int, bool]] = {}
+    dotted: dict[KeyPath, int] = {}
+    table: KeyPath = ()
     with suppress(ValueError):
         for path, line, is_table, _ in _paths(text):
             name = ".".join(str(part) for part in path if isinstance(part, str))
@@ -78,7 +80,13 @@ def repeated(text: str) -> Repeated | None:
             if path in seen:
                 shown = name if is_table else str(path[-1])
                 return Repeated(name=shown, first=seen[path][0], second=line, is_table=is_table)
+            if path in dotted and not is_table:
+                return Repeated(name=str(path[-1]), first=dotted[path], second=line, is_table=False)
             seen[path] = (line, is_table)
+            table = path if is_table else table
+            # What stands before a dot of a key is a table too, which no key may give once more.
+            for end in range(len(table) + 1, len(path)):
+                dotted.setdefault(path[:end], line)
     return None
 
 

@@ -54,6 +54,16 @@ CASES = {
     "a comment that is no header": ("kind = 1\n# [see below] x\nkind = 2\n", 3, "key kind is there twice, first in line 1"),
     "a value for a table": ("jobs = 3\n[s]\n[jobs.b]\n", 1, "jobs has a value here, and line 3 says more of it: take this line out"),
     "a value for a dotted key": ("[s]\na = 3\na.b = 4\n", 2, "a has a value here, and line 3 says more of it: take this line out"),
+    "a table of dotted keys, in braces": (
+        "r.min = 1\nr = { max = 2 }\n", 2, "key r is there twice, first in line 1: take one of them out"
+    ),
+    "a table of dotted keys twice": (
+        "[s]\nr.min = 1\nr.max = 2\nr = { max = 2 }\n", 4, "key r is there twice, first in line 2: take one of them out"
+    ),
+    "two commas in a list": ("a = [1,,2]\n", 1, "a list has a comma with nothing before it: take the comma out"),
+    "a comma at the begin of a list": ("a = [,2]\n", 1, "a list has a comma with nothing before it: take the comma out"),
+    "half a number": ("a = 1_\n", 1, "1_ is no number: a = ..."),
+    "half a number of another base": ("a = 0x\n", 1, "0x is no number: a = ..."),
     "a table of dotted keys": ("a.b = 1\n[a]\n", 2, "table [a] is there already, written in another way"),
     "curly quotes": ("name = “babase”\n", 1, "has curly quotes"),
     "curly at its end": ('name = "babase”\n', 1, "has curly quotes"),

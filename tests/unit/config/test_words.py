@@ -113,6 +113,7 @@ def test_a_text_is_put_into_the_form_that_is_taken_where_it_is_near(value: objec
     [
         ("192.168.199.256", "is not an IP address"), ("10.0.0", "is not an IP address"), ("0.0.0.0", "no address of one host"), ("::", "no address of one host"),
         ("224.0.0.1", "no address of one host"), ("255.255.255.255", "no address of one host"),
+        ("h:99999", "has the port 99999, and ports go from 1 to 65535"), ("h:0", "ports go from 1 to 65535"), ("h:", "ends in a colon"), ("a:b:c", "where none belongs"),
     ],
 )  # fmt: skip
 def test_what_can_be_no_host_is_no_address(text: str, said: str) -> None:
