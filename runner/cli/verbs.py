@@ -56,6 +56,7 @@ _WORDS: Mapping[str, str] = {
 _PRETENDING = frozenset(("--dry-run", "--dryrun", "--simulate", "--just-print", "--whatif"))
 # Where -n is no option of ours, it is that of rsync and make.
 _RUNNING = ("run", "apply")
+_RESTORING = ("restore", "restore-db")
 
 
 def parse(argv: Sequence[str]) -> tuple[Callable[[argparse.Namespace], int], argparse.Namespace]:
@@ -110,7 +111,7 @@ def _require_meant(argv: Sequence[str]) -> None:
     words = argv[: argv.index("--")] if "--" in argv else argv
     for word in words:
         if word in _PRETENDING or word == "-n" and argv[0] in _RUNNING:
-            out = "; with --out plan.toml this verb writes its plan and stops" if argv[0].startswith("rest") else ""
+            out = "; with --out plan.toml this verb writes its plan and stops" if argv[0] in _RESTORING else ""
             raise UsageError(f"there is no {word}: nothing here only pretends", do=f"{_PLAN}{out}")
 
 

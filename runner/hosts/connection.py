@@ -111,7 +111,7 @@ class Connection:
                 failed, problem = transport, full
             except (paramiko.SSHException, OSError, EOFError) as broken:
                 if failed is not None:
-                    raise self._unreachable(Unreachable(f"{self._host} opens no session: {broken}")) from broken
+                    raise self._lost(f"{self._host} opens no session", str(broken)) from broken
                 failed, problem = transport, broken
         raise Unreachable(f"{self._host} allows no further session ({problem})", "see MaxSessions in its sshd_config")
 
@@ -140,13 +140,13 @@ class Connection:
             line.open(known)
         except Exception as problem:
             last_line = line.close() if line else ""
-            raise self._unreachable(self._words(problem, line, last_line)) from problem
+            raise self._words(problem, line, last_line) from problem
         return line
 
-    def _unreachable(self, failure: Unreachable) -> Unreachable:
+    def _lost(self, what: str, problem: str, do: str = "") -> Unreachable:
         plain = f"something takes the connection to {self._host}, but no ssh server speaks: it is on its way, or hangs"
-        brief = plain if any(words in str(failure) for words in _SPEECHLESS) else ""
-        return Unreachable(failure.why, failure.do, brief=brief)
+        brief = plain if any(words in problem for words in _SPEECHLESS) else ""
+        return Unreachable(f"{what}: {problem}", do, brief=brief)
 
     def _knows_nobody(self, line: _FabricConnection) -> Unreachable:
         """There is no file of host keys yet; on the first day there is no key of ours either."""
@@ -182,8 +182,8 @@ class Connection:
             case paramiko.ssh_exception.NoValidConnectionsError():
                 return Unreachable(f"{place} takes no connection: is sshd running there, is the port right?")
             case _:
-                why = f"no connection to {place}: {last_line or str(problem) or type(problem).__name__}"
-                return Unreachable(why, f"try ssh -F {self._config_path} {self._host}")
+                why = last_line or str(problem) or type(problem).__name__
+                return self._lost(f"no connection to {place}", why, f"try ssh -F {self._config_path} {self._host}")
 
 
 class _FabricConnection:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from runner.jobs.retention import aside
@@ -19,22 +21,32 @@ from runner.verbs.browse import Holding, gathered, missing
 LOST = "lost"
 
 _Drafted = Callable[[Site, AsideRequest, datetime], Draft]
+_DROP = "--drop-partials"
 _SEE = "runner snapshots lists what there is"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Taking:
+    """What is done with snapshots that are named: its option, its plan, and `of` which ones it is for."""
+
+    option: str
+    draft: _Drafted
+    of: Callable[[StoreFacts], tuple[str, ...]]
 
 
 def setting(app: App, names: Sequence[str], stores: Sequence[str]) -> Plan:
     """The plan that takes these snapshots out of the count; UsageError where no store has them all."""
-    return _plan(app, names, stores, aside.set_aside, _counted)
+    return _plan(app, names, stores, _Taking(option="--set-aside", draft=aside.set_aside, of=_counted))
 
 
 def returning(app: App, names: Sequence[str], stores: Sequence[str]) -> Plan:
     """The plan that lets snapshots which lie aside count again."""
-    return _plan(app, names, stores, aside.bring_back, _aside)
+    return _plan(app, names, stores, _Taking(option="--bring-back", draft=aside.bring_back, of=_aside))
 
 
 def removing(app: App, names: Sequence[str], stores: Sequence[str]) -> Plan:
     """The plan that removes snapshots which lie aside for good."""
-    return _plan(app, names, stores, aside.drop_aside, _aside)
+    return _plan(app, names, stores, _Taking(option="--drop-aside", draft=aside.drop_aside, of=_aside))
 
 
 def dropping(app: App, stores: Sequence[str]) -> Plan | None:
@@ -44,33 +56,36 @@ def dropping(app: App, stores: Sequence[str]) -> Plan | None:
     if not having and any(holding.error for holding in held):
         raise missing(held)("; ".join(f"store {each.store.name}: {each.error}" for each in held if each.error))
     if len(having) > 1:
-        names = ", ".join(holding.store.name for holding in having)
-        raise UsageError(f"several stores have interrupted snapshots: {names}", do="name one of them")
+        raise _several("interrupted snapshots", having, (_DROP,))
     if not having:
         return None
     partials = tuple(partial.name for partial in having[0].facts.partials)
     return _drafted(app, having[0], facts, partials, aside.drop_partials)
 
 
-def _plan(
-    app: App, names: Sequence[str], stores: Sequence[str], draft: _Drafted, of: Callable[[StoreFacts], tuple[str, ...]]
-) -> Plan:
+def _plan(app: App, names: Sequence[str], stores: Sequence[str], taking: _Taking) -> Plan:
     held, facts = gathered(app, stores)
     having = []
     for holding in held:
-        there = of(holding.contents) if holding.contents else ()
+        there = taking.of(holding.contents) if holding.contents else ()
         wanted = holding.contents.lost if holding.contents and tuple(names) == (LOST,) else tuple(dict.fromkeys(names))
         if wanted and set(wanted) <= set(there):
             having.append((holding, wanted))
     if len(having) > 1:
-        several = ", ".join(each.store.name for each, _ in having)
-        raise UsageError(f"several stores have {names[0]}: {several}", do="name one of them")
+        raise _several(names[0], [each for each, _ in having], (taking.option, *names))
     if not having:
         errors = [f"store {holding.store.name}: {holding.error}" for holding in held if holding.error]
         text = f"no store has {', '.join(names)}" if tuple(names) != (LOST,) else "no snapshot is lost"
         raise missing(held)("; ".join((text, *errors)), do=_SEE)
     holding, wanted = having[0]
-    return _drafted(app, holding, facts, wanted, draft)
+    return _drafted(app, holding, facts, wanted, taking.draft)
+
+
+def _several(what: str, having: Sequence[Holding], words: Sequence[str]) -> UsageError:
+    """That one of these stores must be named, and the command that names the first."""
+    stores = [holding.store.name for holding in having]
+    command = shlex.join(("runner", "snapshots", stores[0], *words))
+    return UsageError(f"several stores have {what}: {', '.join(stores)}", do="name one of them:", command=command)
 
 
 def _drafted(app: App, holding: Holding, facts: Facts, names: tuple[str, ...], draft: _Drafted) -> Plan:
