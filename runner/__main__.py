@@ -40,9 +40,12 @@ def run(argv: Sequence[str]) -> int:
     except Exception as error:
         try:
             return _tell(error)
-        except ModuleNotFoundError:
-            raise
-        except (MemoryError, ImportError):
+        except MemoryError:
+            return _say(_MEMORY)
+        except ImportError as missing:
+            # Where memory is limited a part of Python may not be loaded for want of it; else a file of it is broken.
+            if isinstance(missing, ModuleNotFoundError) or not _is_limited():
+                raise
             return _say(_MEMORY)
 
 
@@ -56,8 +59,8 @@ def _run(argv: Sequence[str]) -> int:
 def _tell(error: Exception) -> int:
     from runner.cli.show import complain
     from runner.model.errors import RunnerError
-    from runner.model.lack import plain
     from runner.model.text import printable
+    from runner.tools.lack import plain
 
     error = plain(error)
     if isinstance(error, RunnerError):
@@ -67,6 +70,14 @@ def _tell(error: Exception) -> int:
 
     complain("".join(traceback.format_exception(error)) + "runner: this is a bug in the runner; nothing more was done")
     return 70
+
+
+def _is_limited() -> bool:
+    try:
+        import resource
+    except (ImportError, MemoryError):
+        return True
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 def _say(text: bytes) -> int:

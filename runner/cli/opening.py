@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -50,7 +51,7 @@ def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[Ap
     try:
         site = load(site_file(options), acting=options.verb in _ACTING)
         _require_own(site)
-        site = placed(site, options.here, machines.own(Path(site.state)) if site.live else "")
+        site = placed(site, options.here, partial(machines.own, Path(site.state)))
         _require_closed(site)
         with App(site, tell or (lambda event: None), stop) as app:
             yield app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 
 from runner.config.complaints import no_such
@@ -13,12 +14,12 @@ from runner.model.site import Job, Site
 ALONE = ("access", "updates")
 
 
-def placed(site: Site, host: str = "", bound: str = "") -> Site:
+def placed(site: Site, host: str = "", bound: Callable[[], str] = str) -> Site:
     """The site as this machine sees it. UsageError where `host` is no host of it, or where nothing says which it is.
 
-    `host` says which host this is; "" means the one that is called like this machine, else `bound`: the one that a
-    run has found it to be. No other machine is taken for one of them, the controller least of all: whoever has a
-    copy of jobs.toml would act in its name. The sandbox is never divided: one runner plays all its hosts.
+    `host` says which host this is; "" means the one that is called like this machine, else the one that `bound` gives:
+    what a run has found it to be. No other machine is taken for one of them, the controller least of all: whoever has
+    a copy of jobs.toml would act in its name. The sandbox is never divided: one runner plays all its hosts.
     """
     if not site.live:
         if host:
@@ -29,8 +30,8 @@ def placed(site: Site, host: str = "", bound: str = "") -> Site:
     if host and host not in names:
         raise UsageError(no_such("host", host, names), do="name a host of jobs.toml")
     own = os.uname().nodename.partition(".")[0]
-    here = host or next((name for name in (own, bound) if name in names), "")
-    if not here:
+    here = host or (own if own in names else bound())
+    if here not in names:
         raise UsageError(
             f"this machine is called {own}, and the hosts of jobs.toml are {' and '.join(names)}: "
             "which of them it is must be known before anything is done in its name",

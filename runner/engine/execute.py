@@ -22,13 +22,13 @@ from runner.hosts.transport import HeldCommand, Transport
 from runner.model import cause
 from runner.model.errors import RunnerError
 from runner.model.event import Event, StepFinished, StepStarted
-from runner.model.lack import plain
 from runner.model.plan import Effect, Lock, Plan, PlannedJob, Step, WaitFor
 from runner.model.role import Role
 from runner.model.run import STOPPED, Outcome, State
 from runner.model.text import printable
 from runner.tools.agent import HolderAnswer, LockAnswer
 from runner.tools.answers import last_object, read
+from runner.tools.lack import plain
 
 _LOCK_PATIENCE = 30.0
 _LOOK = 1.0

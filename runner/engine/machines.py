@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from runner.engine.alive import alone
 from runner.model.errors import RunnerError, remedy
 from runner.model.facts import BoundMachine
 from runner.model.names import MACHINE
+from runner.tools import private
 from runner.tools.answers import json_object, understood
 
 _FILE = "machines.json"
@@ -41,35 +42,27 @@ def bound(state: Path) -> Mapping[str, BoundMachine]:
     except ValueError as error:
         raise RunnerError(
             f"{path} cannot be understood, so it is not known which machines the hosts are: {error}",
-            do="look at each host, and remove that file: the next run binds them as they are then",
+            do="look at each host: without that file the next run binds them as they are then. To remove it:",
+            command=shlex.join(("rm", "--", str(path))),
         ) from error
 
 
 def bind(state: Path, hosts: Mapping[str, BoundMachine]) -> None:
     """Remember these as well, whole or not at all; RunnerError where they cannot be kept."""
-    path, draft = state / _FILE, state / f"{_FILE}.tmp"
+    path = state / _FILE
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         with alone(state):
             kept = {name: asdict(each) for name, each in {**bound(state), **hosts}.items()}
-            draft.unlink(missing_ok=True)
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-                stream.write(json.dumps({"hosts": kept}, indent=1) + "\n")
-                stream.flush()
-                os.fsync(descriptor)
-            draft.rename(path)
+            private.put(path, json.dumps({"hosts": kept}, indent=1) + "\n")
     except OSError as error:
         raise RunnerError(f"{path} cannot be written: {error.strerror}", do=remedy(error)) from error
 
 
 def own(state: Path) -> str:
-    """The host that this machine was bound to, "" where none was, or more than one, or where that is not known."""
-    try:
-        machine = _own_id()
-        hosts = [name for name, each in bound(state).items() if machine and each.machine == machine]
-    except RunnerError:
-        return ""  # who needs it for more than a name is told
+    """The host that this machine was bound to, "" where none was, or more than one; RunnerError as `bound`."""
+    machine = _own_id()
+    hosts = [name for name, each in bound(state).items() if machine and each.machine == machine]
     return hosts[0] if len(hosts) == 1 else ""
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from runner.model.run import Report
+from runner.tools import private
 from runner.tools.answers import json_object, understood
 
 _FOLDER = "undelivered"
@@ -53,20 +54,11 @@ def at_work(state: Path) -> Iterator[tuple[KeptReport, ...]]:
 
 def keep(state: Path, report: Report, hooks: tuple[str, ...]) -> None:
     """Keep the report for these hooks, whole or not at all, for its owner alone; without any it is removed. OSError."""
-    folder = state / _FOLDER
-    path = folder / f"{report.run}.json"
+    path = state / _FOLDER / f"{report.run}.json"
     if not hooks:
         path.unlink(missing_ok=True)
         return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_suffix(".tmp")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        json.dump({"report": asdict(report), "hooks": hooks}, stream, default=_text, indent=1)
-        stream.flush()
-        os.fsync(descriptor)
-    draft.rename(path)
+    private.put(path, json.dumps({"report": asdict(report), "hooks": hooks}, default=_text, indent=1))
 
 
 def _alone(descriptor: int) -> bool:
@@ -80,7 +72,7 @@ def _alone(descriptor: int) -> bool:
 def _read(path: Path) -> KeptReport:
     try:
         content = understood(json_object(path.read_bytes()), _ReportFile)
-    except (OSError, ValueError):
+    except ValueError:
         return KeptReport(path=path)
     return KeptReport(path=path, report=content.report, hooks=content.hooks)
 

@@ -1,6 +1,6 @@
 """Every way the runner stops before or instead of a run, each with its exit code.
 
-RunnerError                 1   (never raised itself)
+RunnerError                 1   this machine lacks something, or a file of the state cannot be used
 ├── ConfigError             2   jobs.toml is wrong: every problem at once
 ├── UsageError              2   the command line asks for something that is not there
 ├── Exposed                 2   others may change what the runner runs or obeys

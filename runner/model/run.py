@@ -167,15 +167,21 @@ class Past:
 class Todo:
     """Something that a person must do. `command`, where there is one, is to be copied as it is; `text` leads to it.
 
-    `headline` is what is wrong, without what to do about it. `things` is how many it stands for. `busy`: it is nothing
-    but that somebody else is at it.
+    `headline` is what is wrong, without `do`, which is what to do about it. `things` is how many it stands for. `busy`:
+    it is nothing but that somebody else is at it.
     """
 
     text: str
+    do: str = ""
     command: str = ""
     headline: str = ""
     things: int = 1
     busy: bool = False
+
+    @property
+    def lead(self) -> str:
+        """What comes before `do`; all of the text where there is none."""
+        return self.headline if self.do else self.text
 
     def __str__(self) -> str:
         return f"{self.text} {self.command}".rstrip()
@@ -215,8 +221,12 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Undelivered:
-    """That a hook could not deliver a report, and why; `passing`: that may be over in a minute, by itself."""
+    """That a hook could not deliver a report, and why; `passing`: that may be over in a minute, by itself.
+
+    `for_good`: nor could the report be kept for the next run.
+    """
 
     hook: str
     why: str
     passing: bool = False
+    for_good: bool = False

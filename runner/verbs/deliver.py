@@ -16,11 +16,11 @@ from runner.engine.recording import Recording
 from runner.jobs.catalogue import weight
 from runner.model.errors import GoingDown, ReportUndelivered, RunnerError
 from runner.model.event import Event, RunFinished
-from runner.model.lack import plain
 from runner.model.plan import Finding
 from runner.model.run import Pass, Report, Reporter, Todo
 from runner.report import outcome
 from runner.report.report import RunResult, compose
+from runner.tools.lack import plain
 from runner.verbs import announce, undelivered
 
 Passes = Callable[[list[Pass], str], None]
@@ -77,8 +77,8 @@ class _Telling:
 
 
 def _deliver(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> tuple[Report, int]:
-    telling.findings.extend(undelivered.catch_up(desk))
     try:
+        telling.findings.extend(undelivered.catch_up(desk))
         report = _recorded(desk, telling, trouble)
     except Exception as problem:  # a bug, or a want of memory, keeps no report from people
         error = plain(problem)
@@ -97,7 +97,8 @@ def _deliver(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> 
     code = outcome.exit_code(report, trouble)
     if failed:
         lost = ReportUndelivered("; ".join(f"{each.hook}: {each.why}" for each in failed))
-        todo = Todo(text=f"the report could not be delivered, and is sent before the next one: {lost.text}")
+        later = "" if any(each.for_good for each in failed) else ", and is sent before the next one"
+        todo = Todo(text=f"the report could not be delivered{later}: {lost.text}")
         report = replace(report, actions=(*report.actions, todo))
         code = code if code in (1, 2, 4, 5, 70) else ReportUndelivered.code
     if trouble is not None and not isinstance(trouble, RunnerError):

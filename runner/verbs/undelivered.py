@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -49,7 +49,8 @@ def deliver(desk: DeliveryDesk, report: Report) -> tuple[Undelivered, ...]:
         try:
             undelivered.keep(Path(desk.site.state), report, tuple(each.hook for each in failed))
         except (OSError, TypeError) as error:
-            failed = (*failed, Undelivered(hook="state", why=f"nor could it be kept for the next run: {error}"))
+            why = f"nor could it be kept for the next run: {error}"
+            failed = (*failed, Undelivered(hook="state", why=why, for_good=True))
     return failed
 
 
@@ -58,12 +59,13 @@ def catch_up(desk: DeliveryDesk) -> tuple[Finding, ...]:
     state = Path(desk.site.state)
     try:
         with undelivered.at_work(state) as reports:
-            lost, waiting = sorted_out(reports, desk.now())
+            lost, waiting = sorted_out(reports, desk.now(), desk.hooks.names)
             findings = [_given_up(each, desk.site.timezone) for each in lost]
             failed: dict[str, str] = {}
             left = sum(_is_left(desk, state, each, failed) for each in waiting)
             for each in lost:
-                each.path.unlink(missing_ok=True)
+                with suppress(OSError):  # it is told again then
+                    each.path.unlink(missing_ok=True)
     except OSError as error:
         return (_finding(f"it is not known which reports could not be delivered: {error}", "look at that folder"),)
     if left:
@@ -74,9 +76,18 @@ def catch_up(desk: DeliveryDesk) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-def sorted_out(reports: Sequence[KeptReport], now: datetime) -> tuple[tuple[KeptReport, ...], tuple[KeptReport, ...]]:
-    """Those that are given up (too old, too many, not understood), and those that are to be delivered, oldest first."""
-    good = [each for each in reports if each.report and now - each.report.ended <= LONGEST]
+def sorted_out(
+    reports: Sequence[KeptReport], now: datetime, hooks: Collection[str]
+) -> tuple[tuple[KeptReport, ...], tuple[KeptReport, ...]]:
+    """Those that are given up, and those that are to be delivered, oldest first.
+
+    What is too old, too much or not understood is given up, and what waits for none of `hooks`, which there are now.
+    """
+    good = [
+        each
+        for each in reports
+        if each.report and now - each.report.ended <= LONGEST and not set(each.hooks).isdisjoint(hooks)
+    ]
     waiting = tuple(good[-MOST:])
     return tuple(each for each in reports if each not in waiting), waiting
 

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from runner.model.errors import HookFailed, RunnerError
-from runner.model.lack import plain
+from runner.tools.lack import plain
 
 
 def raised(error: Exception, cause: Exception | None = None) -> Exception:

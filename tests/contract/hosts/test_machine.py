@@ -69,7 +69,9 @@ def test_what_cannot_be_read_is_not_the_same_as_nothing(tmp_path: Path, text: st
     (tmp_path / "machines.json").write_text(text)
     with pytest.raises(RunnerError, match=r"machines\.json cannot be understood"):
         machines.bound(tmp_path)
-    assert machines.own(tmp_path) == ""
+    with pytest.raises(RunnerError) as told:
+        machines.own(tmp_path)
+    assert told.value.command == f"rm -- {tmp_path}/machines.json"
 
 
 def test_two_hosts_of_one_id_do_not_say_which_of_them_this_is(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,6 +21,8 @@ from runner.cli import opening, verbs
 from runner.config import load as config
 from runner.jobs.catalogue import together
 from runner.model.errors import UsageError
+from runner.model.run import Undelivered
+from runner.verbs import undelivered
 from tests.contract.site import PATIENCE, REPOSITORY, Place, small
 
 WITHOUT: dict[str, Callable[[], None]] = {
@@ -88,6 +92,42 @@ def test_a_process_without_memory_says_so(
     said = capfd.readouterr().err
     assert said.startswith("runner: it ran out of memory") and "\n  -> raise the limit" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(("limit", "ends"), [(resource.RLIM_INFINITY, False), (1 << 40, True)])
+def test_a_part_of_the_runner_that_is_broken_is_no_want_of_memory(
+    limit: int, ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise ImportError("undefined symbol: x")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (limit, limit))
+    monkeypatch.setattr("runner.cli.show.complain", refuse)
+    monkeypatch.setattr(verbs, "parse", refuse)
+    with nullcontext() if ends else pytest.raises(ImportError, match="undefined symbol"):
+        assert door.run(("status",)) == 1
+
+
+def test_a_bug_in_an_old_report_keeps_the_one_of_this_run_from_nobody(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(desk: object) -> NoReturn:
+        raise ValueError("a bug in an old report")
+
+    monkeypatch.setattr(undelivered, "catch_up", broken)
+    assert door.run(("run", "backup-papio", "--file", str(place.folder / "jobs.toml"))) == 70
+    assert len(place.sealed) == 1 and "a bug in an old report" in place.mails()[-1]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_report_that_is_not_kept_is_not_said_to_be_sent_later(
+    kept: bool, place: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    failed = (Undelivered(hook="mail", why="451"), Undelivered(hook="state", why="full", for_good=not kept))
+    monkeypatch.setattr(undelivered, "deliver", lambda desk, report: failed)
+    assert door.run(("run", "backup-papio", "--file", str(place.folder / "jobs.toml"))) == 6
+    later = ", and is sent before the next one" if kept else ""
+    assert f"the report could not be delivered{later}: mail: 451; state: full" in capfd.readouterr().out
 
 
 def test_an_interrupt_while_it_starts_is_one_word(

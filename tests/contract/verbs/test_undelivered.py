@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 import threading
 from collections.abc import Collection
@@ -18,6 +19,7 @@ from runner.engine import undelivered as files
 from runner.model.errors import ReportUndelivered
 from runner.model.run import Report, Undelivered
 from runner.model.site import People, Site
+from runner.tools import private
 from runner.verbs import undelivered
 from tests.contract.hook_parts import NOW, SITE
 from tests.contract.mail_parts import FAILED, Inbox, fake_sendmail, server
@@ -156,9 +158,36 @@ def test_the_old_the_many_and_what_cannot_be_read_are_given_up_and_told(site: Si
     assert waiting.do.endswith("each run tries again, for 14 days, or until more than 20 wait")
 
 
-def test_a_hook_that_is_gone_waits_for_nothing(site: Site) -> None:
+def test_what_waits_for_a_hook_that_is_gone_is_given_up_and_told(site: Site) -> None:
     undelivered.deliver(Desk(site=site, hooks=Carriers(mail=1)), report(0))
-    assert undelivered.catch_up(Desk(site=site, hooks=Carriers(page=0))) == () and kept(site) == []
+    (finding,) = undelivered.catch_up(Desk(site=site, hooks=Carriers(page=0)))
+    assert "was never delivered by mail, and is given up" in finding.text and kept(site) == []
+
+
+def test_a_report_that_cannot_be_read_now_is_not_given_up(site: Site) -> None:
+    undelivered.deliver(Desk(site=site, hooks=Carriers(mail=1)), report(0))
+    (path,) = kept(site)
+    path.rename(path.with_suffix(""))
+    path.symlink_to(path.name)
+    (finding,) = undelivered.catch_up(Desk(site=site, hooks=Carriers(mail=0)))
+    assert "it is not known which reports could not be delivered" in finding.text and path.is_symlink()
+
+
+def test_what_is_given_up_and_stays_there_is_told_all_the_same(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    undelivered.deliver(Desk(site=site, hooks=Carriers(mail=1)), report(0))
+    monkeypatch.setattr(Path, "unlink", refuse)
+    (finding,) = undelivered.catch_up(Desk(site=site, hooks=Carriers(page=0)))
+    assert "is given up" in finding.text
+
+
+def test_what_cannot_be_written_leaves_no_draft(tmp_path: Path) -> None:
+    (tmp_path / "report.json/is a folder").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        private.put(tmp_path / "report.json", "{}")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
 def test_two_runs_at_once_deliver_it_once(site: Site) -> None:
@@ -171,7 +200,8 @@ def test_two_runs_at_once_deliver_it_once(site: Site) -> None:
 def test_a_full_state_is_said_with_the_failure(site: Site, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("no folder")
     failed = undelivered.deliver(Desk(site=site, hooks=Carriers(mail=1)), report(0))
-    assert [each.hook for each in failed] == ["mail", "state"] and "nor could it be kept" in failed[1].why
+    assert [(each.hook, each.for_good) for each in failed] == [("mail", False), ("state", True)]
+    assert "nor could it be kept" in failed[1].why
 
 
 def test_a_late_message_says_of_when_it_is() -> None:
