@@ -22,6 +22,9 @@ from runner.model.errors import ReportUndelivered
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 ADDRESS = re.compile(rf"(?!-){ATOM}(\.{ATOM})*(@[A-Za-z0-9][A-Za-z0-9.-]*)?")
 
+# As the schemas of the hooks that mail say.
+SENDMAIL = "/usr/sbin/sendmail"
+
 # ASCII in lines that SMTP allows is what no server changes on the way; everything else is encoded as that.
 WIDTH, LONGEST = 78, 998
 POLICY = SMTP.clone(cte_type="7bit", max_line_length=WIDTH)
@@ -51,7 +54,7 @@ class Post:
     """
 
     sender: str = ""
-    sendmail: str = "/usr/sbin/sendmail"
+    sendmail: str = SENDMAIL
     smtp: Mapping[str, Any] = field(default_factory=dict)
     table: str = "hooks.mail"
 
@@ -61,7 +64,7 @@ class Post:
         sender = settings.get("from", "")
         if sender and not ADDRESS.fullmatch(sender):
             raise ValueError(f"from: {sender!r} is not a plain mail address")
-        sendmail = settings.get("sendmail", "/usr/sbin/sendmail")
+        sendmail = settings.get("sendmail", SENDMAIL)
         return cls(sender=sender, sendmail=sendmail, smtp=settings.get("smtp", {}), table=table)
 
     def send(self, letter: Letter, people: tuple[str, ...], sandbox: str) -> None:

@@ -154,7 +154,8 @@ def put_aside(path: str, why: str, at: datetime, *, newer: bool) -> Finding:
     )
     first = "one site needs one version of the runner" if newer else "look at the disk that it is on (dmesg)"
     do = f"{first}; when nobody needs the old one any more:"
-    command = shlex.join(("rm", "-r", "--", path))
+    # With the log beside it, where there is one; it may be a folder.
+    command = shlex.join(("rm", "-rf", "--", path, f"{path}-wal", f"{path}-shm"))
     return Finding(severity="attention", source="journal", text=text, do=do, command=command, phase=Phase.RUN)
 
 

@@ -131,6 +131,10 @@ def test_a_run_that_goes_on_is_not_taken_for_killed(path: Path) -> None:
     with opened(path) as journal:
         journal.run_started("run", datetime.now(UTC))
         assert journal.killed() == () and journal.runs()[0].alive
+        for number in range(51):
+            journal.run_started(f"run{number}", NOW)
+            journal.run_ended(f"run{number}", NOW, Verdict.DONE)
+        assert [one.id for one in journal.alive()] == ["run"], "however many ran meanwhile"
 
 
 def test_another_process_with_the_number_of_a_killed_one_does_not_hide_it(path: Path) -> None:

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[3]
 # As pip goes on where there is no network.
 PIP = """#!/bin/sh
 [ "$1" != -V ] || { echo Python 3.11.2; exit; }
+[ -z "${BREAKS-}" ] || { echo "Traceback"; echo "ModuleNotFoundError: no pip"; exit 1; }
 echo "$@" >words
 for each in 1 2 3 4 5 6 7 8 9 10; do echo "WARNING: Retrying after connection broken: $each" >&2; done
 echo "  ERROR: Could not find a version that satisfies the requirement setuptools>=68 (from versions: none)" >&2
@@ -42,6 +43,11 @@ def test_without_a_network_it_says_what_to_do_and_not_all_that_pip_says(tmp_path
     assert "make wheels" in said[2] and said[3].endswith("and: make run WHEELS=wheels") and "Python 3.11.2" in said[3]
     assert "--no-index" not in words
     assert len((tmp_path / ".venv/pip.log").read_text().splitlines()) == 11
+
+
+def test_what_breaks_without_an_error_of_pip_is_told_by_its_last_lines(tmp_path: Path) -> None:
+    code, said, _ = packages(tmp_path, BREAKS="yes")
+    assert code == 1 and said[1:3] == ["Traceback", "ModuleNotFoundError: no pip"]
 
 
 def test_out_of_a_folder_of_wheels_nobody_else_is_asked(tmp_path: Path) -> None:

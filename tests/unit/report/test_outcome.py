@@ -285,6 +285,11 @@ def test_what_stopped_a_run_decides_the_exit_code_whatever_its_jobs_did() -> Non
     assert (finding.severity, finding.text, finding.do) == ("refusal", "it was run already", "plan again")
 
 
+def test_of_a_journal_that_was_put_aside_all_is_removed_by_one_command() -> None:
+    finding = outcome.put_aside("/s/journal.broken-1", "torn", parts.NOW, newer=False)
+    assert finding.command == "rm -rf -- /s/journal.broken-1 /s/journal.broken-1-wal /s/journal.broken-1-shm"
+
+
 def test_skips_are_no_jobs() -> None:
     plan = parts.plan(skips=(Skip(job="a", reason="not due"),))
     assert outcome.job_reports((Pass(plan=plan, outcomes=()),), EVERY, parts.site()) == ()

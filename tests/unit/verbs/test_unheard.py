@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from hooks.post import SENDMAIL, Post
 from runner.config import readiness
 from runner.model.site import Hook, People, Site
+from runner.verbs import load
 from runner.verbs.load import unheard
 from tests.unit import parts
 
@@ -19,6 +21,11 @@ HOME = LIVE.controller
 
 def hooked(name: str, site: Site = LIVE, **settings: object) -> Site:
     return replace(site, hooks=(Hook(name=name, module=f"hooks.{name}", settings=settings),))
+
+
+@pytest.mark.parametrize("name", ["mail", "announce"])
+def test_the_mail_program_that_is_looked_for_is_the_one_that_is_called(name: str) -> None:
+    assert load._default(name) == SENDMAIL == Post.of({}, f"hooks.{name}").sendmail
 
 
 @pytest.mark.parametrize("name", ["mail", "announce"])
