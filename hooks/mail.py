@@ -15,6 +15,7 @@ from hooks.post import Letter, Post
 from runner.hookspecs import hookimpl
 from runner.model.errors import ReportUndelivered
 from runner.model.run import Report, Verdict
+from runner.tools import called
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,10 +53,11 @@ def plugin(settings: Mapping[str, Any]) -> Mail:
 
 def letter(report: Report) -> Letter:
     """The report as a message."""
+    spelling = called.here()
     return Letter(
         subject=mail_text.subject(report),
-        text=mail_text.body(report),
-        log=mail_text.log_file(report),
+        text=mail_text.body(report, spelling),
+        log=mail_text.log_file(report, spelling),
         at=report.ended,
         name=report.run,
         site=report.site,

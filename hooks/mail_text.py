@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from runner.model.run import Report, Verdict
 from runner.model.text import length, one_line, size
 from runner.report.report import merged_skips
-from runner.tools import called
+from runner.tools.called import AS_WRITTEN, Spelling
 
 WIDTH = 78
 # A message that is longer than a person reads has its log attached.
@@ -34,21 +34,21 @@ def subject(report: Report) -> str:
     return line if len(line) <= 120 else f"{line[:117].rstrip()}..."
 
 
-def body(report: Report) -> str:
+def body(report: Report, spelling: Spelling = AS_WRITTEN) -> str:
     """The message: verdict, what to do, what happened, what was not done and why, findings, log.
 
     Where it would be too long to be read it only says that the log is attached, and if need be the notes with it.
     """
-    whole = _body(report)
+    whole = _body(report, spelling)
     if not _is_long(whole, report):
         return whole
-    short = _body(report, attached=True)
-    return _body(report, attached=True, notes=False) if _is_long(short, report) else short
+    short = _body(report, spelling, attached=True)
+    return _body(report, spelling, attached=True, notes=False) if _is_long(short, report) else short
 
 
-def log_file(report: Report) -> str:
+def log_file(report: Report, spelling: Spelling = AS_WRITTEN) -> str:
     """The log, to be attached, where the message is too long with it; else "". The notes come first in it."""
-    if not _is_long(_body(report), report):
+    if not _is_long(_body(report, spelling), report):
         return ""
     notes = [f"note: {finding.text}" for finding in report.findings if finding.severity == "note"]
     left_out = max(0, len(report.log) - LOG_LINES)
@@ -61,11 +61,12 @@ def _is_long(whole: str, report: Report) -> bool:
     return bool(report.log) and whole.count("\n") > LONGEST
 
 
-def _body(report: Report, *, attached: bool = False, notes: bool = True) -> str:
+def _body(report: Report, spelling: Spelling, *, attached: bool = False, notes: bool = True) -> str:
     zone, done = _zone(report.timezone), [skip for skip in report.skips if skip.done]
     started, ended = (f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}" for at in (report.started, report.ended))
     return render(
         "mail.txt.j2",
+        spelling=spelling,
         report=report,
         done=done,
         minute=lambda at: f"{at.astimezone(zone):%Y-%m-%d %H:%M %Z}",
@@ -111,14 +112,14 @@ def item(text: str, first: str = "", command: str = "") -> str:
     bare = text.lstrip(" ")
     first += " " * (len(text) - len(bare))
     lines = textwrap.wrap(
-        called.spelled(one_line(bare)),
+        one_line(bare),
         WIDTH,
         initial_indent=first,
         subsequent_indent=" " * len(first),
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return "\n".join((*lines, f"{' ' * len(first)}  {one_line(called.spelled(command))}") if command else lines)
+    return "\n".join((*lines, f"{' ' * len(first)}  {one_line(command)}") if command else lines)
 
 
 def heading(text: str) -> str:

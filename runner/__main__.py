@@ -64,7 +64,7 @@ def _tell(error: Exception) -> int:
 
     error = plain(error)
     if isinstance(error, RunnerError):
-        complain(f"runner: {printable(str(error))}")
+        complain(f"runner: {printable(error.text)}", printable(error.do), printable(error.command))
         return error.code
     import traceback
 

@@ -63,4 +63,5 @@ def _lines(notice: Notice) -> list[Line]:
 
 
 def _next(notice: Notice) -> tuple[Line, ...]:
-    return (line(f"  then: runner run {notice.job} --yes"), line(f"  or not: runner announce {notice.job} --cancel"))
+    run, cancel = f"runner run {notice.job} --yes", f"runner announce {notice.job} --cancel"
+    return (line("  then: ", (run, "command")), line("  or not: ", (cancel, "command")))

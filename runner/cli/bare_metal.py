@@ -7,6 +7,7 @@ import argparse
 from runner.cli.opening import opened
 from runner.cli.show import show_text
 from runner.jobs.snapshots.when import WHEN_HELP
+from runner.tools import called
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,5 +22,6 @@ def run(options: argparse.Namespace) -> int:
     from runner.verbs import bare_metal
 
     with opened(options) as app:
-        show_text(bare_metal.page(bare_metal.lost(app, options.host, options.at, options.store)))
+        lost = bare_metal.lost(app, options.host, options.at, options.store)
+        show_text(bare_metal.page(lost, called.here()))
     return 0

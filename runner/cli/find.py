@@ -95,7 +95,7 @@ def _matches(names: Matches, pattern: str, zone: ZoneInfo) -> list[Line | Table]
     ]
     if (more := names.answer.total - len(rows)) > 0:
         lines.append(line(f"  and {more:,} more: a longer pattern finds fewer"))
-    return [*lines, line(("  every version of one of them: runner find PATH", "dim"))]
+    return [*lines, line(("  every version of one of them: ", "dim"), ("runner find PATH", "command"))]
 
 
 def _names_json(pattern: str, names: Sequence[Matches], unread: dict[str, str]) -> dict[str, Any]:

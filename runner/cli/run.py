@@ -67,7 +67,7 @@ def hints(site: Site, report: Report) -> list[Line]:
     example = next((_example(folder) for folder in site.host(host).stand_ins), "/")
     lines += [
         _hint("get a file back", f"runner restore {host} {one_line(example)}"),
-        line("  change it        edit jobs.toml, then: runner plan"),
+        line("  change it        ", ("edit jobs.toml, then: runner plan", "advice")),
         line("  for real         set live = true in jobs.toml; docs/guide.md says what else"),
     ]
     return lines

@@ -22,6 +22,7 @@ _STYLES: dict[Style, str] = {
     "warn": "33",
     "bad": "1;31",
     "name": "1;36",
+    "advice": "",
     "command": "2",
 }
 
@@ -58,11 +59,8 @@ def _show(parts: Sequence[Line | Table]) -> None:
 
 def tell(lines: Sequence[Line | Table]) -> None:
     """Show what a run has to say; a reader that has gone ends no run and changes no exit code."""
-    try:
+    with suppress(OSError):  # what is left of it is given away at the door
         _show(lines)
-    except OSError:
-        # Python would try to flush once more when it ends, and fail with a code of its own.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def show_json(values: Any) -> None:  # noqa: ANN401  (anything JSON has a form for)
@@ -93,9 +91,13 @@ def _json(value: object) -> str:
     return utc(value) if isinstance(value, datetime) else str(value)
 
 
-def complain(text: str) -> None:
-    """Write to standard error, at a terminal in lines that fit it; where nobody takes it the exit code must do."""
-    lines = tuple(line(part) for part in called.spelled(text).split("\n"))
+def complain(text: str, do: str = "", command: str = "") -> None:
+    """Write it and what to do to standard error, at a terminal in lines that fit it; where nobody takes it the exit
+    code must do.
+    """
+    here = called.here()
+    advice = f"{here.advice(do)} {here.command(command)}".strip()
+    lines = tuple(line(part) for part in (f"{text}\n  -> {advice}" if advice else text).split("\n"))
     with suppress(OSError):
         if sys.stderr.isatty():
             columns = os.get_terminal_size(sys.stderr.fileno()).columns
@@ -104,10 +106,20 @@ def complain(text: str) -> None:
 
 
 def _write(lines: tuple[Line, ...]) -> None:
-    lines = tuple(tuple((called.spelled(text), style) for text, style in whole) for whole in lines)
+    lines = tuple(tuple((_spelled(text, style), style) for text, style in whole) for whole in lines)
     if sys.stdout.isatty():
         lines = tuple(piece for whole in lines for piece in folded(whole, width()))
     sys.stdout.write("".join(_coloured(each) + "\n" for each in lines) if at_terminal() else plain(lines))
+
+
+def _spelled(text: str, style: Style) -> str:
+    match style:
+        case "command":
+            return called.here().command(text)
+        case "advice":
+            return called.here().advice(text)
+        case _:
+            return text
 
 
 def _drawn(table: Table) -> bool:
@@ -118,4 +130,5 @@ def _drawn(table: Table) -> bool:
 
 
 def _coloured(parts: Line) -> str:
-    return "".join(f"\x1b[{_STYLES[role]}m{text}\x1b[0m" if role and text else text for text, role in parts)
+    codes = ((text, _STYLES[role] if role else "") for text, role in parts)
+    return "".join(f"\x1b[{code}m{text}\x1b[0m" if code and text else text for text, code in codes)

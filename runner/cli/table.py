@@ -14,8 +14,6 @@ from rich.text import Text
 from runner.report.line import Table
 
 _INDENT = 2
-# What a column that may be cut keeps, however narrow the terminal is.
-_LEAST = 10
 
 
 def draw(table: Table, width: int, *, colour: bool) -> bool:
@@ -32,15 +30,9 @@ def draw(table: Table, width: int, *, colour: bool) -> bool:
         header_style="bold",
         border_style="dim",
     )
-    last = len(table.head) - 1
     for index, (title, column) in enumerate(zip(table.head, columns, strict=True)):
-        cut = table.cut and index == last
         drawing.add_column(
-            Text(title),
-            justify="right" if index in table.right else "left",
-            width=column,
-            no_wrap=cut,
-            overflow="ellipsis" if cut else "fold",
+            Text(title), justify="right" if index in table.right else "left", width=column, overflow="fold"
         )
     for row in table.rows:
         # Text, not str: what stands in brackets or between colons is no markup.
@@ -59,7 +51,7 @@ def draw(table: Table, width: int, *, colour: bool) -> bool:
 def widths(table: Table, room: int) -> tuple[tuple[int, ...], int] | None:
     """How wide each column is, and the gap between them, for all to fit `room`.
 
-    The column that may be cut gives way first, then the gap, then the widest column down to its longest word; in
+    The gap gives way first, then the widest column, down to its longest word; in
     one of numbers or of whole cells only the heading may be broken.
     None where that is not enough.
     """
@@ -67,9 +59,6 @@ def widths(table: Table, room: int) -> tuple[tuple[int, ...], int] | None:
     wide = [max(map(cell_len, cells)) for cells in columns]
     least = [_least(cells, whole=index in (*table.right, *table.whole)) for index, cells in enumerate(columns)]
     gaps = len(wide) - 1
-    if table.cut:
-        least[-1] = min(wide[-1], _LEAST)
-        wide[-1] = max(least[-1], min(wide[-1], room - sum(wide[:-1]) - 2 * gaps))
     gap = 2 if sum(wide) + 2 * gaps <= room else 1
     while sum(wide) + gap * gaps > room:
         gives = [index for index in range(len(wide)) if wide[index] > least[index]]

@@ -6,21 +6,21 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Style = Literal["", "head", "dim", "good", "warn", "bad", "name", "command"]
+Style = Literal["", "head", "dim", "good", "warn", "bad", "name", "advice", "command"]
 Line = tuple[tuple[str, Style], ...]
+"""`command` is one to be copied, `advice` says what to do, with commands in it; both are shown as they are typed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
     """Rows of cells under a heading. The columns in `right` are numbers; their cells are never broken, nor those in
-    `whole`. With `cut`, the last may be shortened where there is no room for it.
+    `whole`.
     """
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     right: tuple[int, ...] = ()
     whole: tuple[int, ...] = ()
-    cut: bool = False
 
 
 def line(*pieces: str | tuple[str, Style]) -> Line:

@@ -54,7 +54,7 @@ def finding_lines(findings: Sequence[Finding]) -> tuple[Line, ...]:
 def _advice(do: str, command: str) -> list[Line]:
     """What to do, and on a line of its own, which nothing folds, the command to be copied."""
     pad = " " * 13
-    lines = [line(f"{pad}-> {one_line(do)}")] if do else []
+    lines = [line(f"{pad}-> ", (one_line(do), "advice"))] if do else []
     return [*lines, line(f"{pad}   " if do else f"{pad}-> ", (one_line(command), "command"))] if command else lines
 
 

@@ -80,12 +80,13 @@ def report_lines(report: Report) -> tuple[Line, ...]:
     lines = [line(verdict, f"  {report.site}, {ended:%Y-%m-%d %H:%M %Z}, after {took}")]
     if report.actions:
         lines += [line(), line(("What to do", "head"))]
-        lines += [line("  ", ("* ", "warn"), one_line(str(todo))) for todo in report.actions]
+        lines += [line("  ", ("* ", "warn"), *_sentence(todo.lead, todo.do, todo.command)) for todo in report.actions]
     # The other notes were seen in the plan.
     for finding in report.findings:
         if finding.severity != "note":
-            text = ": ".join(filter(None, (finding.source, finding.text, finding.advice)))
-            lines.append(line("  ", (f"{finding.severity}: ", "warn"), one_line(text)))
+            text = ": ".join(filter(None, (finding.source, finding.text)))
+            pieces = _sentence(text, finding.do, finding.command)
+            lines.append(line("  ", (f"{finding.severity}: ", "warn"), *pieces))
         elif finding.phase == Phase.RUN:
             lines.append(line(one_line(finding.text)))
     for job in report.jobs:
@@ -93,6 +94,12 @@ def report_lines(report: Report) -> tuple[Line, ...]:
         lines += [line(), line((job.job, "name"), "  ", (job.verdict.value, _STYLES[job.verdict]), when)]
         lines += [line(f"  {one_line(text)}") for text in (job.headline, *job.details)]
     return (*lines, *skip_lines("Not done", report.skips))
+
+
+def _sentence(text: str, do: str, command: str) -> Line:
+    """What is wrong, and behind it in the same sentence what to do."""
+    advice = one_line(f"{do} {command}".strip())
+    return line(one_line(text), *((": ", (advice, "advice")) if advice else ()))
 
 
 def skip_lines(heading: str, skips: Sequence[Skip]) -> tuple[Line, ...]:

@@ -81,7 +81,7 @@ def _todo(item: _Item) -> Todo:
     headline = f"{sources[0]}: {what}" if len(sources) == 1 else f"{what} ({named(sources)})"
     do, command = (advice.do, advice.command) if advice else ("", "")
     text = ": ".join(filter(None, (headline, do)))
-    return Todo(text=text, command=command, headline=headline, busy=_is_busy(item))
+    return Todo(text=text, do=do, command=command, headline=headline, busy=_is_busy(item))
 
 
 def _is_busy(item: _Item) -> bool:

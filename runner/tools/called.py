@@ -8,25 +8,48 @@ import shlex
 import shutil
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 SITE = "jobs.toml"
 _VERBS = "plan|apply|run|status|snapshots|find|diff|restore-db|restore|bare-metal|pin|announce|validate|config|history"
-_CALL = re.compile(rf"(?<![\w./-])runner ({_VERBS})(?![\w-])")
+_CALL = rf"runner ({_VERBS})(?![\w/-]|\.\w)"
+_COMMAND = re.compile(_CALL)
+# In a sentence a command begins a part of it; a path that is quoted there, such as /srv/my runner plan, is none.
+_IN_ADVICE = re.compile(rf"(?:^|(?<=[`(])|(?<=[:;,] )|(?<=, and )){_CALL}")
 
 
-def spelled(advice: str) -> str:
-    """The advice with each `runner VERB` in it as it must be typed from any folder: the program's path, where it is not
-    on the PATH, and `--file` where the site is not the one of the program's checkout.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spelling:
+    """How a command is typed from any folder: `program` is its path where it is not on the PATH, and `file` the site
+    where that is not the one of the program's checkout. The default is as it is written.
+
+    It is for commands and for what to do, which are ours: names of files, hosts and databases are shown as they are.
     """
-    return typed(advice, *_here(tuple(sys.argv)))
+
+    program: str = "runner"
+    file: str = ""
+
+    def command(self, text: str) -> str:
+        """The command of the runner that `text` is; any other stays."""
+        call = _COMMAND.match(text)
+        return f"{self._typed(call)}{text[call.end() :]}" if call else text
+
+    def advice(self, text: str) -> str:
+        """What to do, with the commands of the runner in it."""
+        return _IN_ADVICE.sub(self._typed, text)
+
+    def _typed(self, call: re.Match[str]) -> str:
+        return f"{self.program} {call[1]}{f' --file {self.file}' if self.file else ''}"
 
 
-def typed(advice: str, program: str, file: str) -> str:
-    """The advice for a runner that is called as `program`, about another site's `file` unless that is ""."""
-    named = f" --file {file}" if file else ""
-    return _CALL.sub(lambda call: f"{program} {call[1]}{named}", advice) if program != "runner" or file else advice
+AS_WRITTEN = Spelling()
+
+
+def here() -> Spelling:
+    """How this very process was called."""
+    return _here(tuple(sys.argv))
 
 
 def anywhere(path: str) -> str:
@@ -55,11 +78,12 @@ def site_beside() -> Path | None:
 
 
 @cache
-def _here(argv: tuple[str, ...]) -> tuple[str, str]:
+def _here(argv: tuple[str, ...]) -> Spelling:
     script = _script(argv[0])
     on_path = shutil.which("runner")
     known = not script or (on_path and os.path.realpath(on_path) == os.path.realpath(script))
-    return "runner" if known else shlex.quote(script), _other(file_named(argv[1:])) if script else ""
+    file = _other(file_named(argv[1:])) if script else ""
+    return Spelling(program="runner" if known else shlex.quote(script), file=file)
 
 
 def _other(named: str) -> str:

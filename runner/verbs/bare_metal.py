@@ -19,6 +19,7 @@ from runner.model.errors import UsageError
 from runner.model.facts import Snapshot
 from runner.model.site import Disk, Host, Store
 from runner.model.text import one_line, size
+from runner.tools.called import AS_WRITTEN, Spelling
 from runner.verbs.app import App
 from runner.verbs.browse import Holding, holdings, missing
 from runner.verbs.lost_servers import labelled, lost_servers, word
@@ -51,7 +52,7 @@ class Lost:
     servers: Mapping[str, DatabaseServer] = field(default_factory=dict)
 
 
-def page(lost: Lost) -> str:
+def page(lost: Lost, spelling: Spelling = AS_WRITTEN) -> str:
     """The procedure, to be printed; lines with four spaces in front are commands."""
     import jinja2  # 40 ms that only this page should take
 
@@ -68,7 +69,9 @@ def page(lost: Lost) -> str:
     environment.filters.update(
         quote=lambda text: shlex.quote(one_line(text)), size=size, line=one_line, word=word, labelled=labelled
     )
-    return environment.get_template("bare_metal.txt.j2").render(_values(lost))
+    return environment.get_template("bare_metal.txt.j2").render(
+        {**_values(lost), "spelling": spelling, "warnings": _warnings(lost, spelling)}
+    )
 
 
 def _values(lost: Lost) -> dict[str, Any]:
@@ -101,7 +104,6 @@ def _values(lost: Lost) -> dict[str, Any]:
         "job": lost.job,
         "servers": lost_servers(about, lost.servers),
         "remote": f"{lost.keeper.user}@{lost.keeper.address}:{lost.path}/{lost.snapshot.name}/",
-        "warnings": _warnings(lost, {each.mount for each in filesystems}),
         "firmware": {"efi": "EFI", "bios": "BIOS"}.get(facts.firmware, ""),
         "disks": [_disk(number, disk) for number, disk in enumerate(disks, 1)],
         "between": sorted({part.type for disk in disks for part in disk.all if part.type not in _PLAIN}),
@@ -146,12 +148,12 @@ def _swap(swap: BlockDevice, names: Mapping[str, str]) -> str:
     return f"{shlex.join(words)} {names.get(swap.name, shlex.quote(swap.name))}"
 
 
-def _warnings(lost: Lost, known: set[str]) -> list[str]:
+def _warnings(lost: Lost, spelling: Spelling) -> list[str]:
     name, host, about = lost.snapshot.name, lost.host.name, lost.about
     warnings = []
     if lost.snapshot.exceptions:
         warnings.append(f"{lost.snapshot.exceptions} names could not be read when {name} was made, and are not in it:")
-        warnings.append(f"runner snapshots {lost.store.name} --exceptions {name}")
+        warnings.append(spelling.command(f"runner snapshots {lost.store.name} --exceptions {name}"))
     if lost.snapshot.exceptions is None:
         warnings.append(f"the record of {name} cannot be read: it is not known whether anything is missing from it")
     if host == lost.controller:
@@ -164,6 +166,7 @@ def _warnings(lost: Lost, known: set[str]) -> list[str]:
     if about.problem:
         warnings.append(f"what {host} was like cannot be read: {about.problem}")
     if about.known:
+        known = {each.mount for each in about.facts.filesystems}
         absent = [mount for mount in lost.snapshot.filesystems if mount not in known]
         warnings += [f"no device is known for {mount}: make a filesystem for it yourself" for mount in absent]
     warnings += of_databases(about, lost.servers)

@@ -22,12 +22,6 @@ def test_no_word_is_broken_for_it() -> None:
     assert widths(TABLE, 18) is None
 
 
-def test_the_column_that_may_be_cut_gives_way_before_any_other() -> None:
-    cut = Table(head=TABLE.head, rows=TABLE.rows, cut=True)
-    assert widths(cut, 25) == ((12, 11), 2)
-    assert widths(cut, 10) is None
-
-
 def test_a_table_without_rows_is_as_wide_as_its_heading() -> None:
     assert widths(Table(head=("job", "what"), rows=()), 80) == ((3, 4), 2)
 

@@ -103,7 +103,12 @@ def test_what_to_do_holds_every_serious_finding_once_and_every_job_that_went_wro
     )
     assert report.actions == (
         Todo(text="a: seal failed", headline="a: seal failed"),
-        Todo(text="a: not mounted: mount it, on papio run:", command="mount /srv", headline="a: not mounted"),
+        Todo(
+            text="a: not mounted: mount it, on papio run:",
+            do="mount it, on papio run:",
+            command="mount /srv",
+            headline="a: not mounted",
+        ),
         Todo(text="c: busy", headline="c: busy"),
     )
     assert report.findings == (finding("note", "fine"),)

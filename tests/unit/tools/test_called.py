@@ -9,6 +9,7 @@ import pytest
 
 from runner.cli.verbs import VERBS
 from runner.tools import called
+from runner.tools.called import Spelling
 
 HERE = "/srv/runner/.venv/bin/runner"
 
@@ -31,13 +32,35 @@ def test_every_verb_is_known() -> None:
     ],
 )
 def test_a_command_is_shown_with_the_programs_path_once(advice: str, shown: str) -> None:
-    assert called.typed(advice, HERE, "") == shown == called.typed(shown, HERE, "")
-    assert called.typed(advice, "runner", "") == advice
+    spelling = Spelling(program=HERE)
+    assert spelling.advice(advice) == shown == spelling.advice(shown)
+    assert Spelling().advice(advice) == advice
+
+
+@pytest.mark.parametrize(
+    "advice",
+    [
+        "look at /srv/my runner plan.txt",
+        "see: runner plan.txt",
+        "runner plan/x is a file",
+        "x runner run y",
+        "a:runner run",
+    ],
+)
+def test_a_path_with_the_words_of_a_command_is_none(advice: str) -> None:
+    assert Spelling(program=HERE, file="/x").advice(advice) == advice
+
+
+def test_of_a_command_only_its_beginning_is_the_runners() -> None:
+    spelling = Spelling(program=HERE)
+    assert spelling.command("runner restore papio '/srv: runner run x'") == f"{HERE} restore papio '/srv: runner run x'"
+    assert spelling.command("mount '/srv: runner run x'") == "mount '/srv: runner run x'"
 
 
 def test_a_file_that_was_named_is_named_again() -> None:
-    shown = called.typed("runner run a --yes", "runner", "/etc/runner/jobs.toml")
-    assert shown == "runner run --file /etc/runner/jobs.toml a --yes"
+    shown = "runner run --file /etc/runner/jobs.toml a --yes"
+    spelling = Spelling(file="/etc/runner/jobs.toml")
+    assert spelling.advice("runner run a --yes") == spelling.command("runner run a --yes") == shown
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from runner.jobs.database.agent import DatabaseServer
 from runner.jobs.snapshots import inventory
 from runner.model.facts import Snapshot
 from runner.model.site import Disk, Host, Store
+from runner.tools.called import Spelling
 from runner.verbs.bare_metal import Lost, page
 
 NAME = "2026-11-23T081500Z"
@@ -90,6 +91,13 @@ def test_the_disk_is_mounted_read_only_and_the_store_is_where_it_is_on_it() -> N
     assert "store=/mnt/disk/papio" in lines
     assert f'sh "$store/.runner/restore.sh" {NAME} / /mnt/newroot' in lines
     assert any(line.endswith(f"root@192.168.199.2:/srv/backups/papio/{NAME}/ /mnt/newroot/") for line in lines)
+
+
+def test_the_runners_own_commands_are_shown_as_they_are_typed() -> None:
+    snapshot = Snapshot(name=NAME, host="papio", filesystems=("/",), exceptions=2)
+    shown = page(lost(answer(), snapshot=snapshot), Spelling(program="/srv/runner"))
+    assert "then: /srv/runner run backup-papio" in shown
+    assert f"/srv/runner snapshots papio --exceptions {NAME}" in " ".join(shown.split())
 
 
 def test_partitions_come_from_the_kept_table_and_a_name_may_want_a_p() -> None:
