@@ -9,6 +9,7 @@ from runner.model import cause
 from runner.model.plan import Finding
 from runner.model.run import JobReport, Verdict
 from runner.report.report import RunResult, compose
+from runner.tools.called import Spelling
 from tests.unit import parts
 
 
@@ -40,3 +41,12 @@ def test_only_a_run_that_failed_of_nothing_else_says_that_it_was_stopped(
     assert text.startswith(mail_text.STOPPED if calm else mail_text.SENTENCES[Verdict.FAILED])
     assert report.was_stopped is calm
     assert len(report.actions) == actions
+
+
+def test_what_to_do_is_shown_as_it_is_typed_and_names_are_shown_as_they_are() -> None:
+    found = Finding(
+        severity="attention", source="s", text="/srv/my runner plan x", do="see: runner history", command="runner run a"
+    )
+    result = RunResult(run="r", started=parts.NOW, ended=parts.NOW, findings=(found,))
+    shown = mail_text.body(compose(parts.site(), result), Spelling(program="/x/runner"))
+    assert "/srv/my runner plan x: see: /x/runner history\n" in shown and "      /x/runner run a\n" in shown
