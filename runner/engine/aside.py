@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import stat
 from collections.abc import Callable
@@ -11,12 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from runner.model.errors import RunnerError
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS asides (
   path TEXT PRIMARY KEY, at TEXT NOT NULL, why TEXT NOT NULL, newer INTEGER NOT NULL, told TEXT);
 """
 
 _DAMAGED = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
+# A new journal and its log.
+_LEAST = 256 << 10
 _MAGIC = b"SQLite format 3\0"
 # The log first: what is left of it when this is cut off would be taken for that of the next journal.
 ENDS = ("-wal", "-shm", "")
@@ -43,6 +48,24 @@ class LostJournal:
 def damaged(error: BaseException) -> bool:
     """Whether SQLite says that what is in the file is at fault, and not its disk, or who may use it."""
     return isinstance(error, sqlite3.Error) and (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED
+
+
+def trouble(path: Path, error: Exception) -> RunnerError:
+    """What people hear where the journal at `path` cannot be used: SQLite has one error for many a want of room."""
+    why, do = str(error), "see that its disk works and that this user may write there; nothing runs unrecorded"
+    if damaged(error):
+        do = "the next run puts it aside, and begins a new one"
+    elif _is_full(path.parent):
+        why, do = f"no space is left on its disk ({error})", "make room there; nothing runs unrecorded"
+    return RunnerError(f"the journal {path} cannot be used: {why}", do=do)
+
+
+def _is_full(folder: Path) -> bool:
+    with contextlib.suppress(OSError):
+        space = os.statvfs(folder)
+        full = space.f_bfree * space.f_frsize < _LEAST or (space.f_files > 0 and space.f_ffree == 0)
+        return full and not space.f_flag & os.ST_RDONLY
+    return False
 
 
 def require_file(path: Path) -> None:

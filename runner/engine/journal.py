@@ -22,7 +22,6 @@ from typing import Any
 
 from runner.engine import announcements, aside, instants, progress, tables, written
 from runner.engine.alive import alone, boot_id, process
-from runner.model.errors import RunnerError
 from runner.model.facts import Timed, Wrote
 from runner.model.plan import Effect, Plan, Step
 from runner.model.role import Role
@@ -282,12 +281,7 @@ class Journal:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise RunnerError(
-                f"the journal {self._path} cannot be used: {error}",
-                do="the next run puts it aside, and begins a new one"
-                if aside.damaged(error)
-                else "see that its disk has room and that this user may write there; nothing runs unrecorded",
-            ) from error
+            raise aside.trouble(self._path, error) from error
 
 
 def _text(moment: datetime | None) -> str:

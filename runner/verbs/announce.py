@@ -174,8 +174,9 @@ def settle(desk: NoticeDesk, done: Sequence[Pass]) -> tuple[Finding, ...]:
         if job and _is_off(outcomes, done):
             # It was announced, and it went off: whoever starts it again says when it is back.
             desk.journal.announcements.end(name, desk.now(), "late")
-            text = f"when {job.host} is on again, tell its users: runner announce {name} --over"
-            findings.append(Finding(severity="note", source="announcements", text=text, phase=Phase.RUN))
+            text, do = f"{job.host} was switched off, as announced", "when it is on again, tell its users:"
+            note = Finding(severity="note", source="announcements", text=text, do=do, phase=Phase.RUN)
+            findings.append(replace(note, command=f"runner announce {name} --over"))
             continue
         begun = None if end else desk.journal.interrupting(name, announced.notified)
         if job and ((begun and begun.alive) or not (end or begun or desk.now() - announced.at >= _OVERDUE)):
@@ -194,16 +195,18 @@ def _settled(desk: NoticeDesk, notice: Notice, *, unseen: bool) -> Iterator[Find
     """Send the notice, unless nobody saw how it ended; a finding for what a person must know."""
     name, what = notice.job, "late" if unseen else notice.what
     desk.journal.announcements.end(name, desk.now(), what)
-    text, do = "", f"when {notice.host} can be used again, tell them: runner announce {name} --over"
+    text, do = "", f"when {notice.host} can be used again, tell them:"
+    command = f"runner announce {name} --over"
     if unseen:
         text = f"{name} was begun, but nobody saw whether {notice.host} returned; its users were told nothing more"
     elif what == "late":
         text = f"the users of {notice.host} were told that it cannot be used yet"
     elif what == "cancelled":
         text = f"{name} was announced for {notice.at:%Y-%m-%d %H:%M} UTC and did not run; the users are told so"
-        do = "announce it anew"
+        do, command = "announce it anew", ""
     if text:
-        yield Finding(severity="attention", source="announcements", text=text, do=do, phase=Phase.RUN)
+        found = Finding(severity="attention", source="announcements", text=text, do=do, phase=Phase.RUN)
+        yield replace(found, command=command)
     for hook, why in () if unseen else desk.hooks.deliver_notice(notice):
         text = f"the users could not be told: {why}"
         yield Finding(severity="attention", source=f"hooks.{hook}", text=text, do=f"tell them that {name} is {what}")

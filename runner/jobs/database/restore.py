@@ -157,15 +157,16 @@ def _findings(back: DatabaseRestore) -> Iterator[Finding]:
     texts = [
         f"from the dump {dump.dump.removesuffix('.dump')}{source}: {size(dump.bytes)}, "
         f"{count(dump.tables, 'table')}, {count(dump.rows, 'row')}",
-        f"nothing that is there is changed; to put it in the place of {one_line(back.name)} afterwards: "
-        f"runner restore-db --swap {shell(back.into)} {shell(back.name)}",
+        _rights(back),
     ]
-    texts.append(_rights(back))
     texts += [
         f"an earlier restore was cut off and left database {one_line(name)}: if none runs now, drop it"
         for name in back.left
     ]
     yield from (Finding(severity="note", text=text, source=JOB) for text in texts)
+    do = f"to put it in the place of {one_line(back.name)} afterwards:"
+    command = f"runner restore-db --swap {shell(back.into)} {shell(back.name)}"
+    yield Finding(severity="note", text="nothing that is there is changed", source=JOB, do=do, command=command)
     for why in back.newest.passed:
         text = f"a newer dump was passed over: {one_line(why)}"
         yield Finding(severity="attention", text=text, source=JOB, do="see why it is not whole, and dump again")

@@ -74,7 +74,7 @@ def undo(swap: Swap) -> str:
 
 
 def _findings(change: DatabaseSwap) -> list[Finding]:
-    standing, (old, new, _) = change.standing, _names(change.swap)
+    standing, (old, new, before) = change.standing, _names(change.swap)
     texts = [_made(change)]
     texts.append(
         f"ends {count(standing.connected, 'session')} of {old} and {new}"
@@ -82,8 +82,11 @@ def _findings(change: DatabaseSwap) -> list[Finding]:
         else f"nobody is connected to {old} or {new} now; a session that begins before the swap is ended"
     )
     texts += [f"ends the session of {_session(session)}" for session in standing.sessions[:_SHOWN]]
-    texts += [f"to undo it afterwards: {undo(change.swap)}"] if standing.there else [f"there is no {old} now"]
-    return [Finding(severity="note", text=text, source=JOB) for text in texts]
+    notes = [Finding(severity="note", text=text, source=JOB) for text in texts]
+    if not standing.there:
+        return [*notes, Finding(severity="note", text=f"there is no {old} now", source=JOB)]
+    kept, do = f"{old} is kept as {before}, and nothing drops it but you", "to undo it afterwards:"
+    return [*notes, Finding(severity="note", text=kept, source=JOB, do=do, command=undo(change.swap))]
 
 
 def _session(session: DatabaseSession) -> str:

@@ -151,7 +151,7 @@ def test_what_was_passed_over_and_left_behind_is_said() -> None:
     assert "a newer dump was passed over: later: it has 0 bytes" in text
     assert "left database runner_restoring_x" in text
     assert "3.0 MiB, 2 tables, 7 rows" in text
-    assert "runner restore-db --swap back babase" in text
+    assert "runner restore-db --swap back babase" in [one.command for one in made.findings]
 
 
 def standing(**changes: Any) -> SwapStanding:
@@ -185,7 +185,7 @@ def test_a_swap_interrupts_is_guarded_keeps_dumps_out_and_says_how_to_undo_it() 
     text = "\n".join(one.text for one in made.findings)
     assert "ends 2 sessions of babase and back" in text
     assert "ends the session of karl with psql from this host" in text
-    assert "runner restore-db --swap babase_before_20261123_081500 babase" in text
+    assert "runner restore-db --swap babase_before_20261123_081500 babase" in [one.command for one in made.findings]
     assert "runner restore-db --swap babase_before_20261123_081500 babase" in made.planned.headline
     assert "back was restored from the dump D of babase and compared: 2 tables, 7 rows." in text
     assert "since that dump is not in it" in text
