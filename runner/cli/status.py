@@ -172,6 +172,7 @@ def _counted(holding: Holding) -> int | None:
 def _state(status: _Status, holding: Holding) -> tuple[str, Style]:
     """How the store is, in a word or a sentence, and whether that is good."""
     from runner.jobs.retention.room import state
+    from runner.jobs.snapshots.clocks import from_the_future
 
     contents = holding.contents
     if holding.error or contents is None:
@@ -182,6 +183,8 @@ def _state(status: _Status, holding: Holding) -> tuple[str, Style]:
         since = f" since {status.at(contents.holder.since)}" if contents.holder.since else ""
         return f"in use{since} by {one_line(contents.holder.who)}", "warn"
     amiss = state(contents, holding.store.retention, holding.gone)
+    if later := from_the_future((snapshot.name for snapshot in holding.sealed if snapshot.recorded), status.now):
+        amiss = (f"{count(len(later), 'snapshot')} from the future, so none can be made", *amiss)
     return ("; ".join(amiss), "warn") if amiss else ("good", "good")
 
 

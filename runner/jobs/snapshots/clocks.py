@@ -7,7 +7,7 @@ same there, and so do the times in a filesystem, which the same clock wrote.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -88,6 +88,11 @@ def name_or_why(clocks: Clocks) -> str | Finding:
     return _behind(clocks) if name is None else (_ahead(clocks) or name)
 
 
+def from_the_future(names: Iterable[str], at: datetime) -> list[str]:
+    """Those of the names of snapshots that keep the next one from being named at `at`."""
+    return [name for name in names if (time := snapshot_time(name)) and time - at > CLOSE]
+
+
 def doubts(clocks: Clocks) -> tuple[Finding, ...]:
     """What a person should know of the clocks, where a snapshot is made all the same."""
     return (*_apart(clocks), *_silent(clocks))
@@ -111,7 +116,7 @@ def _ahead(clocks: Clocks) -> Finding | None:
 def _behind(clocks: Clocks) -> Finding:
     at, store = clocks.facts.at, clocks.store.name
     partials = {partial.name for partial in clocks.stored.partials}
-    later = [name for name in (*clocks.sealed, *partials) if (time := snapshot_time(name)) and time - at > CLOSE]
+    later = from_the_future((*clocks.sealed, *partials), at)
     last = max(later)
     by = (snapshot_time(last) or at) - at
     slow = next((host for host in clocks.others if -clocks.ahead_of(host) > NEAR), None)

@@ -56,6 +56,7 @@ def test_a_snapshot_from_the_future_leaves_by_the_command_that_the_message_gives
     ran = place.runner("run", "backup-papio")
     assert ran.code == 3, ran.out + ran.err
     assert f"{AHEAD} of store papio lies " in ran.out and "set the clock" not in ran.out
+    assert "1 snapshot from the future, so none can be made" in place.runner("status").out
     (command,) = set(re.findall(r"runner (snapshots papio --set-aside \S+)", ran.out))
     ran = place.runner(*command.split())
     assert ran.code == 0, ran.out + ran.err

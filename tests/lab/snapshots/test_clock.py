@@ -54,6 +54,7 @@ def test_a_clock_a_year_ahead_and_right_again(lab: Lab) -> None:
     runner.good("run", "backup-papio")
     stopped = runner.run("run", "copy-data")
     assert stopped.code == 3 and f"{false} of store local lies 36" in stopped.said
+    assert "1 snapshot from the future, so none can be made" in runner.run("status").said
     (command,) = set(re.findall(rf"runner (snapshots local --set-aside {false})", stopped.said))
     runner.good(*command.split())
     runner.good("run", "copy-data")
