@@ -205,8 +205,8 @@ def _settled(desk: NoticeDesk, notice: Notice, *, unseen: bool) -> Iterator[Find
         text = f"{name} was announced for {notice.at:%Y-%m-%d %H:%M} UTC and did not run; the users are told so"
         do, command = "announce it anew", ""
     if text:
-        found = Finding(severity="attention", source="announcements", text=text, do=do, phase=Phase.RUN)
-        yield replace(found, command=command)
+        wrong = Finding(severity="attention", source="announcements", text=text, do=do, phase=Phase.RUN)
+        yield replace(wrong, command=command)
     for hook, why in () if unseen else desk.hooks.deliver_notice(notice):
         text = f"the users could not be told: {why}"
         yield Finding(severity="attention", source=f"hooks.{hook}", text=text, do=f"tell them that {name} is {what}")
