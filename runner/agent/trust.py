@@ -10,10 +10,7 @@ import os
 import shlex
 import stat
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
-
-from .answer import Refused
 
 # As in path_resolution(7).
 MOST_LINKS = 40
@@ -22,13 +19,6 @@ USERS_GROUPS = 100
 ACL = "system.posix_acl_access"
 US = os.geteuid()
 TRUSTED = (0, US)
-
-
-def require_own(folder: Path, do: str) -> None:
-    """Refused, with `do`, unless it is a folder, and no link to one, in which only root or this user makes names."""
-    status = folder.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid not in TRUSTED or status.st_mode & 0o022:
-        raise Refused(f"others may write to {folder}", do)
 
 
 class Exposure(NamedTuple):

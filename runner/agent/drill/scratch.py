@@ -8,12 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import durable, trust
+from .. import durable
 from ..answer import Refused, reply
 from ..arguments import PLAN, parse_as
 from ..database.server import free
 from ..frames import json_lines
-from ..store import lock, trash
+from ..store import lock, owned, trash
 from . import confined
 from .contract import Bring, DrillRoom, ScratchFolder
 
@@ -49,7 +49,7 @@ def drill_room(argv: Sequence[str]) -> int:
         else:
             # The scratch server, which is not root's, must get through.
             durable.make_folders(folder, PASSED)
-            trust.require_own(folder, "choose another `scratch`, or chmod it to 755")
+            owned.require_folder(folder, "choose another `scratch`, or chmod it to 755")
             removed = _remove(folder)
             _require(folder, 0)
             durable.make_folder(folder / plan, PASSED)

@@ -19,6 +19,7 @@ from .. import clock, durable, tree, trust
 from ..answer import Refused, reply
 from ..arguments import PLAN, parse_as
 from ..host.mounts import mounts
+from ..store import owned
 from ..store.layout import read_json
 from ..store.trash import empty
 from .contract_restored import (
@@ -45,9 +46,11 @@ def make(argv: Sequence[str]) -> int:
     if not PLAN.fullmatch(options.name):
         raise Refused(f"{options.name!a} is no plan", "see docs/store.md")
     durable.make_folders(folder, PASSED)
-    trust.require_own(folder, f"chown {trust.US} {shlex.quote(str(folder))} && chmod go-w {shlex.quote(str(folder))}")
+    owned.require_folder(
+        folder, f"chown {trust.US} {shlex.quote(str(folder))} && chmod go-w {shlex.quote(str(folder))}"
+    )
     durable.make_folder(folder / MADE)
-    trust.require_own(folder / MADE, "see who made it, and move it away")
+    owned.require_folder(folder / MADE, "see who made it, and move it away")
     for mark in (folder / MADE).glob("*.json"):
         # A person may remove a folder, and so does whoever only brings a dump.
         if not os.path.lexists(folder / mark.stem):

@@ -22,6 +22,13 @@ def require(path: str) -> None:
         raise Refused(error, do)
 
 
+def require_folder(folder: Path, do: str) -> None:
+    """Refused, with `do`, unless it is a folder, and no link to one, in which only root or this user makes names."""
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid not in trust.TRUSTED or status.st_mode & 0o022:
+        raise Refused(f"others may write to {folder}", do)
+
+
 def trouble(path: str) -> tuple[str, str]:
     """What lets others change what is at `path`, and what to do; both "" where nothing does. Reads only.
 
