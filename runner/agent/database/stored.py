@@ -22,6 +22,8 @@ from .dump_file import digest
 from .folder import amount, decoded
 
 RECORD_CAP = 64 << 20
+# Ten thousand roles are some two megabytes. What is read is read letter by letter.
+MOST_ROLES = 16 << 20
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -71,9 +73,17 @@ def opened(path: str, sha256: str) -> Iterator[OpenDump]:
 def content(path: str, sha256: str) -> bytes:
     """The dump of the roles at `path`, if it has this SHA-256. Raises Refused."""
     with _parent(path) as (parent, name), plain_file(parent, name) as stream:
-        text = stream.read()
+        text = _roles(stream, name)
     if hashlib.sha256(text).hexdigest() != sha256:
         raise Refused("this is not the dump of the roles that was planned", "plan again")
+    return text
+
+
+def _roles(stream: IO[bytes], name: bytes) -> bytes:
+    text = stream.read(MOST_ROLES + 1)
+    if len(text) > MOST_ROLES:
+        error = f"the dump of the roles {shown(os.fsdecode(name))} is longer than {MOST_ROLES} bytes"
+        raise Refused(error, "see what it is: a dump of roles is short")
     return text
 
 
@@ -199,7 +209,7 @@ def _globals(top: int, time: str) -> RolesFile | None:
         if not newest:
             return None
         with plain_file(folder, newest.encode()) as stream:
-            text = stream.read()
+            text = _roles(stream, newest.encode())
         return RolesFile(newest, hashlib.sha256(text).hexdigest(), tuple(sorted(sql.created(text))))
     finally:
         os.close(folder)

@@ -52,7 +52,7 @@ def _read(snapshot: Path, path: str, inside: Folder) -> SnapshotDumps:
     made, problem = dict[str, str](), ""
     if times:
         try:
-            made = sql.tablespaces(regular.content(inside.roles(times[-1])))
+            made = sql.tablespaces(regular.content(inside.roles(times[-1]), stored.MOST_ROLES))
         except Refused as refused:
             problem = f"the tablespaces are not known: {refused.error}"
         except OSError as failed:

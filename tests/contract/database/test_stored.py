@@ -32,6 +32,14 @@ def test_a_folder_without_roles_has_none(dumps: Path) -> None:
     assert stored.newest(str(dumps), "/", "babase").globals is None
 
 
+def test_roles_of_a_length_that_no_server_has_are_refused_unread(dumps: Path) -> None:
+    (dumps / "globals").mkdir()
+    with (dumps / "globals" / f"{AT}.sql").open("wb") as roles:
+        roles.truncate(1 << 40)
+    with pytest.raises(Refused, match="is longer than 16777216 bytes"):
+        stored.newest(str(dumps), "/", "babase")
+
+
 @pytest.mark.parametrize("name", ["databases", "globals"])
 def test_a_folder_that_nobody_can_look_at_is_not_an_empty_one(
     dumps: Path, name: str, monkeypatch: pytest.MonkeyPatch

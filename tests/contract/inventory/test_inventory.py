@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from runner.agent.database.stored import MOST_ROLES
 from runner.agent.host.mounts import Mount
 from runner.agent.inventory import host
 from runner.agent.inventory.dumps import dumps_in
@@ -261,7 +262,7 @@ def test_roles_that_cannot_be_read_lose_no_database(tmp_path: Path) -> None:
     (tmp_path / "srv/globals").mkdir()
     with (tmp_path / "srv/globals/2026-11-21T070000Z.sql").open("wb") as roles:
         # Longer than any is.
-        roles.truncate(65 << 20)
+        roles.truncate(MOST_ROLES + 1)
         roles.seek(0, os.SEEK_END)
         roles.write(b"\n--\n-- PostgreSQL database cluster dump complete\n--\n")
     read = dumps_in(tmp_path, "/srv")

@@ -19,7 +19,10 @@ POINTS = ("/", "/data", "/data/deep/inner")
 PART = "2026-11-20T020000Z"
 MOVES = "rename,renameat,renameat2,symlink,symlinkat,unlink,unlinkat,rmdir,fsync,syncfs,mkdir,mkdirat,utimensat"
 
-pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace to cut at a call")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace to cut at a call"),
+]
 
 
 def prepared(tmp_path: Path) -> tuple[Storehouse, bytes]:
