@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
                     "started": run.started,
                     "ended": run.ended,
                     "verdict": run.verdict,
+                    "killed": run.cut_off,
                     "instants": instants[run.id],
                     "jobs": jobs[run.id],
                 }
@@ -53,8 +54,8 @@ def run(options: argparse.Namespace) -> int:
     rows = tuple(
         (
             _short(run.started, clock),
-            length(run.ended - run.started) if run.ended else "",
-            run.verdict or ("under way" if run.alive else "killed"),
+            length(run.ended - run.started) if run.ended and not run.cut_off else "",
+            "killed" if run.cut_off else run.verdict or "under way",
             _due(tuple(instants[run.id].values()), clock),
             _names(jobs[run.id]),
         )

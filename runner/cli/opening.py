@@ -35,10 +35,13 @@ def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[Ap
     """
     # Late: a verb about the file alone needs none of these.
     from runner.config.here import placed
-    from runner.engine import machines
+    from runner.engine import machines, planfile
     from runner.verbs.app import App
     from runner.verbs.load import load
 
+    if out := getattr(options, "out", None):
+        # Before anybody waits for a plan that has no place.
+        planfile.require_replaceable(Path(out))
     stop = threading.Event()
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:

@@ -19,11 +19,13 @@ from runner.model.text import count, length, one_line, size
 from runner.report.line import Line, Style, line
 
 if TYPE_CHECKING:
-    from runner.engine.journal import RunLine
+    from runner.engine.journal import Journal, RunLine
     from runner.engine.progress import JobNow
     from runner.model.facts import Announced
     from runner.verbs.browse import Holding
 
+# So far back a run is looked for that was killed.
+_LATEST = 20
 _STYLES: dict[Verdict | None, Style] = {
     Verdict.NOTHING: "good",
     Verdict.DONE: "good",
@@ -36,7 +38,7 @@ _STYLES: dict[Verdict | None, Style] = {
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Status:
     """All that is shown. `due` are the jobs whose time has come, each with that time; `running` are the runs that are
-    under way, each with its jobs.
+    under way, each with its jobs; `killed` are the jobs that were killed and have not run since.
     """
 
     site: Site
@@ -47,6 +49,7 @@ class _Status:
     announced: Mapping[str, Announced]
     holdings: Sequence[Holding]
     running: Sequence[tuple[RunLine, Sequence[JobNow]]]
+    killed: frozenset[str]
 
     def at(self, moment: datetime) -> str:
         """A time as the clocks of the site show it."""
@@ -75,6 +78,7 @@ def run(options: argparse.Namespace) -> int:
             announced=app.journal.announcements.coming(),
             holdings=browse.holdings(app),
             running=[(run, app.journal.progress.of(run.id)) for run in app.journal.alive()],
+            killed=_killed(app.journal),
         )
     if options.json:
         show_json(_json(status))
@@ -83,6 +87,18 @@ def run(options: argparse.Namespace) -> int:
         show([line((status.site.name, "name"), f"  {mode}, controller {status.site.controller}")])
         show([*_running(status), *_jobs(status), *_stores(status)])
     return FactsIncomplete.code if any(holding.error for holding in status.holdings) else 0
+
+
+def _killed(journal: Journal) -> frozenset[str]:
+    """The jobs that were begun last in a run that was killed before they ended."""
+    killed, seen = set[str](), set[str]()
+    for run in journal.runs(_LATEST):
+        seen.update(journal.progress.jobs(run.id))
+        if run.cut_off:
+            begun = {job.job for job in journal.progress.of(run.id) if job.is_running}
+            killed |= begun - seen
+            seen |= begun
+    return frozenset(killed)
 
 
 def _running(status: _Status) -> list[Line]:
@@ -111,7 +127,11 @@ def _far(job: JobNow, started: datetime, now: datetime) -> str:
 
 def _jobs(status: _Status) -> list[Line]:
     """A line a job, and below it what it said last: that is as long as it is. Those that only wait are named."""
-    idle = [job.name for job in status.site.jobs if not status.last[job.name] and _due(status, job) == ""]
+    idle = [
+        job.name
+        for job in status.site.jobs
+        if not status.last[job.name] and _due(status, job) == "" and job.name not in status.killed
+    ]
     jobs = [job for job in status.site.jobs if job.name not in idle]
     names = [job.name for job in (*jobs, *status.site.elsewhere)]
     wide = max(map(len, names), default=0)
@@ -120,11 +140,15 @@ def _jobs(status: _Status) -> list[Line]:
         last = status.last[job.name]
         verdict, style = (last.verdict.value, _STYLES[last.verdict]) if last else ("never run", _STYLES[None])
         ago = _ago(last.ended, status.now) if last else ""
+        before = ""
+        if job.name in status.killed:
+            before = f"before that {verdict}, {ago}: " if last else ""
+            verdict, style, ago = "killed", "bad", ""
         row = line("  ", (job.name.ljust(wide), "name"), "  ", (f"{verdict:16}", style), f"  {ago:14}  ")
         lines.append((*row, (_due(status, job) or "when named", "")))
         if last:
             instant = f"for {status.at(last.instant)}: " if last.instant else ""
-            lines.append(line("      ", (instant, "dim"), one_line(last.headline)))
+            lines.append(line("      ", (before + instant, "dim"), one_line(last.headline)))
     elsewhere = status.site.elsewhere
     lines += [line("  ", (job.name.ljust(wide), "name"), f"  on {job.runs_on}") for job in elsewhere]
     return [*lines, line("  never run, and only when named: ", ", ".join(idle))] if idle else lines
@@ -207,6 +231,7 @@ def _json(status: _Status) -> dict[str, Any]:
             "verdict": ended.verdict.value if (ended := status.last[job.name]) else None,
             "ended": ended.ended if ended else None,
             "instant": ended.instant if ended else None,
+            "killed": job.name in status.killed,
             "headline": ended.headline if ended else "",
             "next": status.upcoming.get(job.name),
             "due": status.due.get(job.name),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -22,6 +23,12 @@ from runner.tools import trust
 
 FORMAT = 3
 
+_ANOTHER = "name another file, such as plan.toml"
+_TITLE = b"# A plan of runner."
+_HEADING = (
+    f"{_TITLE.decode()} What is written here is what `runner apply` runs: nothing else, and once.\n"
+    "# It is refused when anything in it, or jobs.toml, a store or a host, has changed since.\n\n"
+)
 AGAIN = "make it again: runner plan --out plan.toml"
 # What a number may be, where its type allows more; schema/plan.schema.json says the same.
 BOUNDS = {"timeout": (1, 10**9), "within": (1, 10**9), "every": (1, 10**9), "mode": (0, 0o7777)}
@@ -43,12 +50,9 @@ def write(plan: Plan, path: Path, key: bytes) -> None:
     """Write `plan` to `path` in one piece, sealed; a plan that is being read is never half there."""
     import tomli_w
 
-    heading = (
-        "# A plan of runner. What is written here is what `runner apply` runs: nothing else, and once.\n"
-        "# It is refused when anything in it, or jobs.toml, a store or a host, has changed since.\n\n"
-    )
+    require_replaceable(path)
     values = data(plan)
-    content = (heading + tomli_w.dumps({**values, "seal": seal.of(values, key)})).encode("utf-8")
+    content = (_HEADING + tomli_w.dumps({**values, "seal": seal.of(values, key)})).encode("utf-8")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_bytes(content)
@@ -56,6 +60,26 @@ def write(plan: Plan, path: Path, key: bytes) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise UsageError(f"{path}: {error.strerror}", do="name a file that can be written") from error
+
+
+def require_replaceable(path: Path) -> None:
+    """UsageError where a plan may not be written at `path`: what is there is neither an earlier plan nor empty."""
+    try:
+        is_file = stat.S_ISREG(path.lstat().st_mode)
+        head = _head(path) if is_file else b""
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", do="name a file that can be written") from error
+    if not is_file:
+        raise UsageError(f"{path} is there and is no plain file, so it is not replaced", do=_ANOTHER)
+    if head not in (b"", _TITLE):
+        raise UsageError(f"{path} is there and is no plan, so it is not replaced", do=_ANOTHER)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(len(_TITLE))
 
 
 def read(path: Path, key: bytes) -> Plan:

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import inspect
 import json
+import os
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -194,6 +195,22 @@ def test_the_schemas_have_exactly_the_fields_of_the_values() -> None:
         ]  # fmt: skip
         assert sorted(schema["required"]) == sorted(needed), value
     assert set(plan["properties"]) == {field.name for field in dataclasses.fields(Plan)} | {"format", "seal"}
+
+
+def test_a_plan_takes_the_place_of_a_plan_and_of_nothing_else(tmp_path: Path) -> None:
+    place, plan = tmp_path / "plan.toml", next(golden())[1]
+    for _ in range(2):
+        planfile.write(plan, place, KEY)
+    theirs, link, fifo = tmp_path / "jobs.toml", tmp_path / "link", tmp_path / "fifo"
+    theirs.write_text("[site]\n")
+    link.symlink_to(place)
+    os.mkfifo(fifo)
+    for other in (theirs, link, fifo, tmp_path):
+        before = other.lstat().st_ino
+        with pytest.raises(UsageError, match="so it is not replaced"):
+            planfile.write(plan, other, KEY)
+        assert other.lstat().st_ino == before
+    assert theirs.read_text() == "[site]\n" and planfile.read(place, KEY) == plan
 
 
 def test_a_plan_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:

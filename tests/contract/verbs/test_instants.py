@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 from datetime import UTC, datetime, timedelta
@@ -122,8 +123,12 @@ def test_a_lost_journal_and_a_second_controller_make_no_second_snapshot(place: P
 def test_a_run_that_was_killed_is_told_apart_and_the_next_takes_it_up(place: Place) -> None:
     cut_off(place, "run")
     assert len(place.partials) == 1 and place.sealed == []
+    assert place.runner("status", "--json").json["jobs"][JOB]["killed"]
+    assert re.search(rf"{JOB} +killed +", place.runner("status").out)
     said = place.runner("run")
     assert said.code == 0, said.out + said.err
+    assert [run["killed"] for run in place.runner("history", "--json").json] == [False, True]
+    assert not place.runner("status", "--json").json["jobs"][JOB]["killed"]
     assert "for the same time, and did not end; this plan takes it up" in said.out
     (snapshot,) = place.sealed
     record = place.record(snapshot)
