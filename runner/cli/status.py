@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from runner.cli.opening import opened
 from runner.cli.show import show, show_json
+from runner.jobs.catalogue import only_live
 from runner.model.copies import under_way
 from runner.model.errors import FactsIncomplete
 from runner.model.run import JobLine, Verdict
@@ -127,12 +128,10 @@ def _far(job: JobNow, started: datetime, now: datetime) -> str:
 
 def _jobs(status: _Status) -> list[Line]:
     """A line a job, and below it what it said last: that is as long as it is. Those that only wait are named."""
-    idle = [
-        job.name
-        for job in status.site.jobs
-        if not status.last[job.name] and _due(status, job) == "" and job.name not in status.killed
-    ]
-    jobs = [job for job in status.site.jobs if job.name not in idle]
+    never = [job for job in status.site.jobs if not status.last[job.name] and job.name not in status.killed]
+    absent = [job.name for job in never if not status.site.live and only_live(job.kind)]
+    idle = [job.name for job in never if job.name not in absent and _due(status, job) == ""]
+    jobs = [job for job in status.site.jobs if job.name not in (*absent, *idle)]
     names = [job.name for job in (*jobs, *status.site.elsewhere)]
     wide = max(map(len, names), default=0)
     lines = [line(), line(("Jobs", "head"))]
@@ -151,7 +150,8 @@ def _jobs(status: _Status) -> list[Line]:
             lines.append(line("      ", (before + instant, "dim"), one_line(last.headline)))
     elsewhere = status.site.elsewhere
     lines += [line("  ", (job.name.ljust(wide), "name"), f"  on {job.runs_on}") for job in elsewhere]
-    return [*lines, line("  never run, and only when named: ", ", ".join(idle))] if idle else lines
+    lines += [line("  never run, and only when named: ", ", ".join(idle))] if idle else []
+    return [*lines, line("  not in the sandbox: ", ", ".join(absent))] if absent else lines
 
 
 def _ago(ended: datetime, now: datetime) -> str:
@@ -189,8 +189,9 @@ def _stores(status: _Status) -> list[Line]:
 
 
 def _counted(holding: Holding) -> int | None:
-    """How many snapshots there are; None where none was found because it could not be looked."""
-    return None if holding.error and not holding.sealed else len(holding.sealed)
+    """How many snapshots there are, without folders that have no record; None where it could not be looked."""
+    without_record = sum(not snapshot.recorded for snapshot in holding.sealed)
+    return None if holding.error and not holding.sealed else len(holding.sealed) - without_record
 
 
 def _state(status: _Status, holding: Holding) -> tuple[str, Style]:
@@ -209,6 +210,8 @@ def _state(status: _Status, holding: Holding) -> tuple[str, Style]:
     amiss = state(contents, holding.store.retention, holding.gone)
     if later := from_the_future((snapshot.name for snapshot in holding.sealed if snapshot.recorded), status.now):
         amiss = (f"{count(len(later), 'snapshot')} from the future, so none can be made", *amiss)
+    if not amiss and not _counted(holding):
+        return "empty", "dim"
     return ("; ".join(amiss), "warn") if amiss else ("good", "good")
 
 

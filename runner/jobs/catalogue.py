@@ -23,7 +23,7 @@ class Late:
     """The kind `name`; `place` is its class as `module:Class` below runner.jobs.
 
     `looks` says that it only looks: it is planned when everything else of the run is done. `records`: what it
-    makes tells for which instant it was made.
+    makes tells for which instant it was made. `live`: the sandbox has nothing for it.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Late:
     options: type[Any]
     looks: bool = False
     records: bool = False
+    live: bool = False
 
     @property
     def schema(self) -> Mapping[str, Any]:
@@ -87,17 +88,17 @@ KINDS: dict[str, JobKind] = {
     "snapshot": Late(
         name="snapshot", place="snapshots.snapshot:SnapshotKind", options=options.SnapshotOptions, records=True
     ),
-    "dump": Late(name="dump", place="database.dump:DumpKind", options=options.DumpOptions, records=True),
+    "dump": Late(name="dump", place="database.dump:DumpKind", options=options.DumpOptions, records=True, live=True),
     "prune": Late(name="prune", place="retention.prune:PruneKind", options=options.PruneOptions),
     "audit": Late(name="audit", place="retention.audit:AuditKind", options=options.AuditOptions),
     "check": Late(name="check", place="snapshots.check:CheckKind", options=options.CheckOptions, looks=True),
     "drill": Late(name="drill", place="drill.drill:DrillKind", options=options.DrillOptions),
-    "disk": Late(name="disk", place="disks.disk:DiskKind", options=options.DiskOptions),
-    "halt": Late(name="halt", place="power.halt:HaltKind", options=options.HaltOptions),
-    "reboot": Late(name="reboot", place="power.reboot:RebootKind", options=options.RebootOptions),
-    "updates": Late(name="updates", place="packages.updates:UpdatesKind", options=options.UpdatesOptions),
-    "upgrade": Late(name="upgrade", place="packages.upgrade:UpgradeKind", options=options.UpgradeOptions),
-    "access": Late(name="access", place="access.access:AccessKind", options=options.AccessOptions),
+    "disk": Late(name="disk", place="disks.disk:DiskKind", options=options.DiskOptions, live=True),
+    "halt": Late(name="halt", place="power.halt:HaltKind", options=options.HaltOptions, live=True),
+    "reboot": Late(name="reboot", place="power.reboot:RebootKind", options=options.RebootOptions, live=True),
+    "updates": Late(name="updates", place="packages.updates:UpdatesKind", options=options.UpdatesOptions, live=True),
+    "upgrade": Late(name="upgrade", place="packages.upgrade:UpgradeKind", options=options.UpgradeOptions, live=True),
+    "access": Late(name="access", place="access.access:AccessKind", options=options.AccessOptions, live=True),
 }
 
 # Jobs that a person asks for by a verb of their own, and the one that the planner adds. A pin has nothing to add.
@@ -122,6 +123,12 @@ def together(brought: Iterable[JobKind]) -> dict[str, JobKind]:
 def weight(kind: str) -> int:
     """How much matters what is amiss with a job of that kind: 0 most. What a plugin brings comes last."""
     return list(KINDS).index(kind) if kind in KINDS else len(KINDS)
+
+
+def only_live(kind: str) -> bool:
+    """Whether the sandbox has nothing for jobs of that kind. What a plugin brings may have something there."""
+    known = KINDS.get(kind)
+    return isinstance(known, Late) and known.live
 
 
 def looking_kinds(kinds: Mapping[str, JobKind]) -> frozenset[str]:

@@ -82,13 +82,13 @@ def summary(plan: Plan) -> Line:
     parts += _unknown(unknown, alone=len(unknown) == len(writes)) if unknown else []
     gone = [step for step in plan.steps if _expires(step)]
     parts += [f"expires {_gone(gone)}" + (" at most" if any(step.unless for step in gone) else "")] if gone else []
-    parts += _put_away(plan.steps)
+    parts += (put_away := _put_away(plan.steps))
     for effect, word in ((Effect.INTERRUPT, "interrupts"), (Effect.DESTROY, "destroys")):
         if steps := [step.id for step in plan.steps if step.effect == effect]:
             parts.append(f"{word}: {', '.join(steps)}")
     if plan.effect == Effect.READ:
         parts.append("looks only, changes nothing")
-    elif not gone and plan.effect <= Effect.EXPIRE:
+    elif not gone and not put_away and plan.effect <= Effect.EXPIRE:
         parts.append("expires nothing, interrupts nothing")
     return line(("Summary  ", "head"), "; ".join(parts) + ".")
 

@@ -75,7 +75,11 @@ def passes(place: Place) -> int:
 
 @pytest.mark.parametrize(
     ("days", "measured"),
-    [(GROWING, True), (SHRINKING, True), pytest.param(GROWING, False, marks=pytest.mark.soak)],
+    [
+        (GROWING, True),
+        pytest.param(SHRINKING, True, marks=pytest.mark.soak),
+        pytest.param(GROWING, False, marks=pytest.mark.soak),
+    ],
     ids=["known", "shared", "unknown"],
 )
 def test_a_disk_that_fills_up_in_mid_transfer_is_pruned_and_finished_by_the_same_run(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from runner.agent.__main__ import VERBS
+from runner.jobs.catalogue import only_live
 
 ROOT = Path(__file__).parents[3]
 
@@ -31,6 +34,23 @@ def test_the_readme_shows_the_plan_of_a_first_run_as_it_is(tmp_path: Path) -> No
     jobs = timeless(ran.split("\n\n")[1])
     assert len(jobs) == 6
     assert [line.removeprefix("    ") for line in timeless(shown.split("\n\n")[1])[: len(jobs)]] == jobs
+
+
+def test_what_the_sandbox_has_nothing_for_is_named_once_and_is_not_due_for_ever(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "jobs.toml", tmp_path)
+    jobs = tomllib.loads((ROOT / "jobs.toml").read_text("utf-8"))["jobs"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def run(*words: str) -> str:
+        argv = (sys.executable, "-m", "runner", *words)
+        return subprocess.run(argv, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path).stdout
+
+    absent = [name for name, job in jobs.items() if only_live(job["kind"])]
+    assert f"  not in the sandbox: {', '.join(absent)}\n" in run("status")
+    skipped = json.loads(run("plan", "--json", *jobs))["skips"]
+    assert {skip["job"] for skip in skipped} >= set(absent)
+    planned = {job["name"] for job in json.loads(run("plan", "--json", *set(jobs).difference(absent)))["jobs"]}
+    assert planned >= {"backup-papio", "backup-backup-server1", "purge-papio"}
 
 
 def timeless(text: str) -> list[str]:

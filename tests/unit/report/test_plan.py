@@ -145,8 +145,8 @@ def test_the_summary_says_what_is_written_removed_and_interrupted(
         ([Role.EXPIRE_DUMP] * 9, "expires 9 dumps."),
         ([Role.EXPIRE, Role.EXPIRE_DUMP], "expires 1 snapshot and 1 dump."),
         ([Role.REAP], "expires nothing"),
-        ([Role.ASIDE] * 2, "; takes 2 snapshots out of the count; expires nothing"),
-        ([Role.DROP_PARTIALS, Role.EMPTY], "; drops what was interrupted; expires nothing"),
+        ([Role.ASIDE] * 2, "; takes 2 snapshots out of the count."),
+        ([Role.DROP_PARTIALS, Role.EMPTY], "; drops what was interrupted."),
         ([Role.EXPIRE, Role.TIDY], "; expires 1 snapshot; clears 1 restored folder."),
     ],
 )
