@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _ALL = os.R_OK | os.W_OK | os.X_OK
 
 
+# These are asked just when the disk of the controller is full or broken.
+_LOOKING = ("status", "snapshots", "find", "diff", "history", "bare-metal")
 # What does or foretells something at a live site. Asking, and getting something back, goes on with an old file.
 _ACTING = ("plan", "run", "apply", "announce")
 
@@ -56,10 +58,12 @@ def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[Ap
         _require_own(site)
         site = placed(site, options.here, partial(machines.own, Path(site.state)))
         _require_closed(site)
-        with App(site, tell or (lambda event: None), stop) as app:
+        with App(site, tell or (lambda event: None), stop, looks=options.verb in _LOOKING) as app:
             yield app
             if not tell:
                 _mention_lost(app)
+            if app.spare and app.spare.why:
+                _mention_spare(app.spare.why)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -113,6 +117,12 @@ def site_file(options: argparse.Namespace) -> Path:
 
         complain(f"runner: the site is {path.absolute()}, of this folder, and not {beside}")
     return path
+
+
+def _mention_spare(why: str) -> None:
+    from runner.cli.show import complain
+
+    complain(f"runner: {why}; what is shown is from a copy of it, as far as it could be read")
 
 
 def _mention_lost(app: App) -> None:

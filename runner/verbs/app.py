@@ -34,6 +34,7 @@ from runner.planning.schedule import DueJobs, forecast
 from runner.report.outcome import job_lines
 from runner.verbs import applied, due, new_machines
 from runner.verbs.due import RunRequest
+from runner.verbs.spare import Spare
 
 Tell = Callable[[Event], None]
 _WAITS = (10.0, 60.0)
@@ -43,9 +44,10 @@ _AGAIN = "plan again, read it, apply it"
 class App:
     """An opened site: journal, ways to the hosts, plugins. A context manager."""
 
-    def __init__(self, site: Site, tell: Tell, stop: threading.Event) -> None:
-        """Open it; `tell` hears every event of a run, `stop` ends it."""
+    def __init__(self, site: Site, tell: Tell, stop: threading.Event, *, looks: bool = False) -> None:
+        """Open it; `tell` hears every event of a run, `stop` ends it. `looks`: nothing is to be recorded."""
         self.site = site
+        self.spare = Spare() if looks else None
         self.stop = stop
         self._say = tell
         self._saying = threading.Lock()
@@ -69,13 +71,21 @@ class App:
                 transport.close()
         if "journal" in vars(self):
             self.journal.close()
+        if self.spare:
+            self.spare.close()
 
     # Both need room on the controller's disk. They are opened when they are first used, so that a run
     # that cannot have them is reported like any other failure.
     @cached_property
     def journal(self) -> Journal:
         """The journal; RunnerError where it cannot be opened."""
-        return Journal(Path(self.site.journal))
+        path = Path(self.site.journal)
+        try:
+            return Journal(path)
+        except RunnerError as error:
+            if not self.spare:
+                raise
+            return self.spare.journal(path, error)
 
     @cached_property
     def transports(self) -> Mapping[str, Transport]:
@@ -85,7 +95,10 @@ class App:
             if self.site.live:
                 write_ssh_config(self.site, ssh_config)
         except OSError as error:
-            raise RunnerError(f"{ssh_config} cannot be written: {error.strerror}", do=remedy(error)) from error
+            if not self.spare:
+                raise RunnerError(f"{ssh_config} cannot be written: {error.strerror}", do=remedy(error)) from error
+            ssh_config = self.spare.folder / "ssh_config"
+            write_ssh_config(self.site, ssh_config)
         return transports(self.site, ssh_config)
 
     @property

@@ -207,3 +207,23 @@ def test_what_was_sealed_before_the_state_was_full_is_in_the_message(place: Plac
     # The record in the store is what the next run goes by.
     again = place.runner("run")
     assert again.code == 0 and "is sealed" in again.out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+def test_who_only_looks_is_answered_where_the_state_takes_nothing(place: Place) -> None:
+    assert place.runner("run", "backup-papio").code == 0
+    (sealed,) = place.sealed
+    subprocess.run(("mount", "--bind", str(place.state), str(place.state)), check=True)
+    try:
+        subprocess.run(("mount", "-o", "remount,bind,ro", str(place.state)), check=True)
+        status = place.runner("status")
+        assert "sealed papio/" in status.out and status.code == 0, status.out + status.err
+        assert "what is shown is from a copy of it" in status.err
+        assert sealed.name in place.runner("snapshots").out
+        found = place.runner("find", str(place.trees[0] / "file"))
+        assert sealed.name in found.out and found.code == 0
+        assert "backup-papio" in place.runner("history").out
+        run = place.runner("run", "backup-papio")
+        assert run.code == 1 and "nothing runs unrecorded" in run.out
+    finally:
+        subprocess.run(("umount", str(place.state)), check=True)
