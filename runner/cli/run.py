@@ -65,6 +65,9 @@ def hints(site: Site, report: Report) -> list[Line]:
     first = stores[0]
     host = next((job.host for job in site.jobs if getattr(job.options, "store", "") == first.name), site.controller)
     example = next((_example(folder) for folder in site.host(host).stand_ins), "/")
+    # Where the hook of the mails puts them when nothing is to leave this machine.
+    mails = Path(site.sandbox) / "mail"
+    lines += [_hint("read the mail", f"ls {shlex.quote(str(mails))}/")] if mails.is_dir() else []
     lines += [
         _hint("get a file back", f"runner restore {host} {one_line(example)}"),
         line("  change it        ", ("edit jobs.toml, then: runner plan", "advice")),

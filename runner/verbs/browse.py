@@ -209,10 +209,14 @@ def restoring(app: App, host: str, path: str, when: str, to: str, store: str) ->
             continue
         request = restore.RestoreRequest(host=host, path=path, store=holding.store, snapshot=chosen, to=to)
         return app.plan_of(restore.draft(app.site, request, facts, facts.at), facts)
-    raise missing(held)(
-        "; ".join(reasons) or f"no store has a snapshot of {host}",
-        do=f"runner find {path} lists every version there is",
-    )
+    if not reasons:
+        raise missing(held)(f"no store has a snapshot of {host} yet", do=_first_of(app.site, host))
+    raise missing(held)("; ".join(reasons), do=f"runner find {path} lists every version there is")
+
+
+def _first_of(site: Site, host: str) -> str:
+    names = [job.name for job in site.jobs if job.kind == "snapshot" and job.host == host]
+    return f"make one: runner run {' '.join(names)}" if names else "jobs.toml has no job that makes one"
 
 
 def unique(app: App, holding: Holding) -> Mapping[str, tuple[int, int]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from runner.config.complaints import no_such
+from runner.config.complaints import nearest, no_such
 from runner.engine.journal import Journal
 from runner.model.cause import is_busy, of_run
 from runner.model.errors import UsageError
@@ -161,8 +161,11 @@ def _require_known(site: Site, names: Sequence[str]) -> None:
             raise UsageError(f"{job.name} is started on {job.runs_on}, by `runs_on`", do="run it there")
     unknown = [name for name in names if name not in known]
     if unknown:
-        unknown_jobs = "; ".join(no_such("job", name, sorted(known)) for name in unknown)
-        raise UsageError(unknown_jobs, do="name a job of jobs.toml")
+        alike = [no_such("job", name, sorted(known)) for name in unknown if nearest(name, known)]
+        # The list of all is long, and is there once.
+        strange = " or ".join(repr(name) for name in unknown if not nearest(name, known))
+        texts = [*alike, *([f"there is no job {strange}; known: {', '.join(sorted(known))}"] if strange else [])]
+        raise UsageError("; ".join(texts), do="name a job of jobs.toml")
 
 
 def _require_here(site: Site) -> None:
