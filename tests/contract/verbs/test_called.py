@@ -116,7 +116,7 @@ def test_advice_is_a_command_that_works_from_any_folder(place: Place, tmp_path: 
     copied.write_text((place.folder / "jobs.toml").read_text())
     taken = typed(script, "restore", "papio", "/not-there")
     assert f"the site is {copied}, of this folder, and not {place.folder}/jobs.toml" in taken.stderr
-    assert f"{script} find --file {copied} /not-there" in taken.stderr
+    assert f"{script} run --file {copied} backup-papio" in taken.stderr
     planned = typed(script, "plan", "--out", "p.toml", "--file", place.folder / "jobs.toml")
     assert f"apply --file {place.folder}/jobs.toml {elsewhere}/p.toml" in planned.stdout
 
