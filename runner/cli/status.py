@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -40,6 +41,7 @@ _STYLES: dict[Verdict | None, Style] = {
 class _Status:
     """All that is shown. `due` are the jobs whose time has come, each with that time; `running` are the runs that are
     under way, each with its jobs; `killed` are the jobs that were killed and have not run since.
+    `undelivered` is how many reports people have not got yet.
     """
 
     site: Site
@@ -51,6 +53,7 @@ class _Status:
     holdings: Sequence[Holding]
     running: Sequence[tuple[RunLine, Sequence[JobNow]]]
     killed: frozenset[str]
+    undelivered: int
 
     def at(self, moment: datetime) -> str:
         """A time as the clocks of the site show it."""
@@ -64,6 +67,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print it; 3 where a store could not be read."""
+    from runner.engine import undelivered
     from runner.planning.schedule import due, next_time
     from runner.verbs import browse
 
@@ -80,12 +84,16 @@ def run(options: argparse.Namespace) -> int:
             holdings=browse.holdings(app),
             running=[(run, app.journal.progress.of(run.id)) for run in app.journal.alive()],
             killed=_killed(app.journal),
+            undelivered=undelivered.waiting(Path(app.site.state)),
         )
     if options.json:
         show_json(_json(status))
     else:
         mode = "live" if status.site.live else "sandbox"
         show([line((status.site.name, "name"), f"  {mode}, controller {status.site.controller}")])
+        if status.undelivered:
+            text = f"{count(status.undelivered, 'report')} could not be delivered yet; the next run tries again"
+            show([line(), line((text, "warn"))])
         show([*_running(status), *_jobs(status), *_stores(status)])
     return FactsIncomplete.code if any(holding.error for holding in status.holdings) else 0
 
@@ -256,4 +264,11 @@ def _json(status: _Status) -> dict[str, Any]:
         {"run": run.id, "started": run.started, "jobs": [{**asdict(job), "left": job.left(status.now)} for job in now]}
         for run, now in status.running
     ]
-    return {"site": status.site.name, "live": status.site.live, "running": running, "jobs": jobs, "stores": stores}
+    return {
+        "site": status.site.name,
+        "live": status.site.live,
+        "undelivered": status.undelivered,
+        "running": running,
+        "jobs": jobs,
+        "stores": stores,
+    }

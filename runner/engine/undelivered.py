@@ -52,6 +52,11 @@ def at_work(state: Path) -> Iterator[tuple[KeptReport, ...]]:
         os.close(descriptor)
 
 
+def waiting(state: Path) -> int:
+    """How many are kept, as far as that can be seen."""
+    return len(list((state / _FOLDER).glob("*.json")))
+
+
 def keep(state: Path, report: Report, hooks: tuple[str, ...]) -> None:
     """Keep the report for these hooks, whole or not at all, for its owner alone; without any it is removed. OSError."""
     path = state / _FOLDER / f"{report.run}.json"

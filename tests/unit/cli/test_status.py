@@ -37,7 +37,7 @@ def held(**changes: object) -> Holding:
 
 def seen(**changes: object) -> status._Status:
     values: dict[str, object] = {
-        "site": SITE, "now": NOW, "announced": {}, "due": {}, "holdings": [held()], "running": [], "killed": frozenset(),
+        "site": SITE, "now": NOW, "announced": {}, "due": {}, "holdings": [held()], "running": [], "killed": frozenset(), "undelivered": 0,
         "last": {job.name: line_of(job.name, Verdict.DONE) for job in SITE.jobs},
         "upcoming": {"backup-papio": datetime(2026, 11, 24, 3, 15, tzinfo=NOW.tzinfo)},
     }  # fmt: skip
