@@ -70,8 +70,9 @@ def _refused(job: Job, refusal: DiskRefusal) -> Draft:
 def _make(work: DiskWork) -> Draft:
     disk, device, made = work.disk, work.state.device, work.state.made
     shape = f"{size(made.bytes)} and {count(made.inodes, 'inode')}" if made else ""
+    named = disk.device if disk.device == device.name else f"{disk.device} is {device.name}"
     findings = [
-        work.note(f"{disk.device} is {device.name}: {device.description}, {size(device.size)} ({device.size} bytes)"),
+        work.note(f"{named}: {device.description}, {size(device.size)} ({device.size} bytes)"),
         work.note(
             f"on {disk.device} now: no signature of a filesystem, a partition table or anything else, no "
             "partition, no mount; what else it may hold cannot be seen, and will be lost"
@@ -90,7 +91,8 @@ def _make(work: DiskWork) -> Draft:
         text = f"{disk.device} names a place, where another disk may be after a reboot"
         findings.append(work.note(text, do="set `device` to the disk's name below /dev/disk/by-id"))
     made_at = f"{disk.name} is made, and mounted at {disk.mount}"
-    return _planned(work, disk_steps.make(work), (*findings, *_write_down(work), *_place(work)), made_at)
+    now = () if disk.uuid else (f'write uuid = "{work.uuid}" below [disks.{disk.name}] in jobs.toml now',)
+    return _planned(work, disk_steps.make(work), (*findings, *_write_down(work), *_place(work)), made_at, now)
 
 
 def _keep(work: DiskWork) -> Draft:
@@ -102,8 +104,10 @@ def _keep(work: DiskWork) -> Draft:
     return _planned(work, steps, findings, mended)
 
 
-def _planned(work: DiskWork, steps: tuple[Step, ...], findings: tuple[Finding, ...], headline: str) -> Draft:
-    planned = PlannedJob(name=work.job.name, kind="disk", after=work.job.after, headline=headline)
+def _planned(
+    work: DiskWork, steps: tuple[Step, ...], findings: tuple[Finding, ...], headline: str, details: tuple[str, ...] = ()
+) -> Draft:
+    planned = PlannedJob(name=work.job.name, kind="disk", after=work.job.after, headline=headline, details=details)
     return Draft(planned=planned, steps=steps, findings=findings)
 
 

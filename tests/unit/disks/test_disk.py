@@ -210,6 +210,13 @@ def test_a_blank_device_in_the_place_of_a_known_disk_is_pointed_out(known: str) 
     assert "may be another one, or damaged" in finding.do
 
 
+def test_who_made_the_disk_is_told_to_write_its_uuid_down_and_then_no_more() -> None:
+    made = drafted(BLANK_DISK, site=with_disk(uuid="")).planned
+    assert made and made.details[0].startswith('write uuid = "') and "[disks.papio-snapshots]" in made.details[0]
+    known = drafted(BLANK_DISK, site=with_disk(uuid=UUID)).planned
+    assert known and known.details == ()
+
+
 def test_systemd_reads_a_changed_fstab_before_the_mount() -> None:
     order = names(drafted({**BLANK_DISK, "systemd": ""}))
     assert order.index("fstab") + 1 == order.index("reload") < order.index("mount")
