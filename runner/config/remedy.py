@@ -67,6 +67,12 @@ def in_another_way(value: object, schema: Mapping[str, Any]) -> str:
     return next((f": write {quoted(text)}" for text in _others(value) if text != value and _fits(text, schema)), "")
 
 
+def both(first: str = "", second: str = "") -> str:
+    """One value as TOML that says what two values of `thin` say; "" where they are none, or contradict each other."""
+    text = f"{first}, {second}"
+    return quoted(text) if first and second and _reads(quantity.thinning, text) else ""
+
+
 def is_plain(text: str) -> bool:
     """Whether a text can be shown as it is: letters of other alphabets look like ours, and some signs like none."""
     return all(sign.isprintable() and (sign.isascii() or _is_latin(sign)) for sign in text)

@@ -55,7 +55,8 @@ def _items(statement: Sequence[Word]) -> Iterator[int]:
 class Repeated:
     """A table or key that is written in two lines; `name` as it stands in the file.
 
-    `inside` names the key that has a value in the first line, where the second takes it for a table.
+    `inside` names the key that has a value in the first line, where the second takes it for a table. `texts` are the
+    two values of a key, where both are texts.
     """
 
     name: str
@@ -63,15 +64,17 @@ class Repeated:
     second: int
     is_table: bool
     inside: str = ""
+    texts: tuple[str, ...] = ()
 
 
 def repeated(text: str) -> Repeated | None:
     """The first table or key of a text that is there twice; the text need not be TOML beyond that."""
     seen: dict[KeyPath, tuple[int, bool]] = {}
+    texts: dict[KeyPath, tuple[str, ...]] = {}
     dotted: dict[KeyPath, int] = {}
     table: KeyPath = ()
     with suppress(ValueError):
-        for path, line, is_table, _ in _paths(text):
+        for path, line, is_table, statement in _paths(text):
             name = ".".join(str(part) for part in path if isinstance(part, str))
             for end in range(1, len(path)):
                 first, headed = seen.get(path[:end], (0, True))
@@ -79,15 +82,78 @@ def repeated(text: str) -> Repeated | None:
                     return Repeated(name=name, first=first, second=line, is_table=is_table, inside=str(path[end - 1]))
             if path in seen:
                 shown = name if is_table else str(path[-1])
-                return Repeated(name=shown, first=seen[path][0], second=line, is_table=is_table)
+                both = texts.get(path, ()) + _text([word for word, _ in statement])
+                return Repeated(name=shown, first=seen[path][0], second=line, is_table=is_table, texts=both)
             if path in dotted and not is_table:
                 return Repeated(name=str(path[-1]), first=dotted[path], second=line, is_table=False)
             seen[path] = (line, is_table)
+            texts[path] = _text([word for word, _ in statement])
             table = path if is_table else table
             # What stands before a dot of a key is a table too, which no key may give once more.
             for end in range(len(table) + 1, len(path)):
                 dotted.setdefault(path[:end], line)
     return None
+
+
+def twice_in_braces(text: str) -> Repeated | None:
+    """The first key that a table in braces has twice, in the statement that ends with `text` and need not be whole."""
+    *_, last = ([], *_statements(text))
+    seen: list[dict[KeyPath, tuple[str, ...]]] = []
+    words = [word for word, _ in last]
+    with suppress(ValueError):
+        for place, (word, line) in enumerate(last):
+            if word in ("[", "{"):
+                seen.append({})
+            elif word in ("]", "}"):
+                seen[-1:] = []
+            elif seen and words[place - 1] in ("{", ",") and _is_key(words[place:]):
+                path, text_of = tuple(_names(words[place:])), _text(words[place:])
+                for other in seen[-1]:
+                    # One of a key and a key below it is there twice as well: a = 1, a.b = 2.
+                    if all(part == twin for part, twin in zip(path, other, strict=False)):
+                        short = min(path, other, key=len)
+                        name, both = ".".join(map(str, short)), seen[-1][other] + text_of
+                        return Repeated(name=name, first=line, second=line, is_table=False, texts=both)
+                seen[-1][path] = text_of
+    return None
+
+
+def _is_key(words: Sequence[str]) -> bool:
+    """Whether words begin with a key, a dotted one perhaps, and =."""
+    return "=" in words and not {"[", "]", "{", "}", ","} & set(words[: words.index("=")])
+
+
+def _text(words: Sequence[str]) -> tuple[str, ...]:
+    """The value after the first =, if it is a text, as a tuple of one; () otherwise."""
+    value = words.index("=") + 1 if "=" in words else len(words)
+    return tuple(_plain(word) for word in words[value : value + 1] if word[0] in "\"'" and len(word) > 1)
+
+
+def begun_item(row: str) -> str:
+    """What a line has of the item of a list or of a table in braces that is begun at its end."""
+    begins = [0]
+    for match in _WORD.finditer(row):
+        if match[0] in ("[", "{"):
+            begins.append(match.end())
+        elif match[0] in ("]", "}") and len(begins) > 1:
+            begins.pop()
+        elif match[0] == ",":
+            begins[-1] = match.end()
+    return row[begins[-1] :]
+
+
+def closes(text: str) -> bool:
+    """Whether a bracket that is open where `text` begins is closed in it, before it gives another [table]."""
+    depth, is_first = 1, False
+    for match in _WORD.finditer(text):
+        word = match[0]
+        if is_first and word == "[" and depth == 1:
+            return False
+        depth += (word in "[{") - (word in "]}")
+        if depth == 0:
+            return True
+        is_first = word == "\n" or is_first and word[0] in " \t\r#"
+    return False
 
 
 def open_brackets(text: str) -> list[tuple[str, int]]:
