@@ -5,8 +5,23 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from runner.config import remedy
+
 # [scheme://][user@]host[:port][:][/folder]
 _PARTS = re.compile(r"(?:[a-z]+://)?(?:([^\s@/]+)@)?(\[[^]\s]*\]|[^\s@/]+?)(?::([0-9]{1,5}))?(?::?/\S*)?")
+
+_MAIL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._%+'/=-]*@[A-Za-z0-9][A-Za-z0-9.-]*")
+_AT = re.compile(r"\s*[\[({<]\s*(?:at|@)\s*[\])}>]\s*|\s+at\s+|\s*@\s*", re.IGNORECASE)
+_DOT = re.compile(r"\s*[\[({<]\s*dot\s*[\])}>]\s*|\s+dot\s+", re.IGNORECASE)
+
+
+def mail(text: str) -> str:
+    """Give a mail address back; ValueError where one is written for people, with the address in it."""
+    named = re.fullmatch(r"[^<>]*<\s*(?:mailto:)?([^<>\s]+)\s*>\s*", text)
+    plain = named[1] if named else _DOT.sub(".", _AT.sub("@", text.strip().removeprefix("mailto:")))
+    if plain != text and _MAIL.fullmatch(plain):
+        raise ValueError(f"is not a mail address: write {remedy.quoted(plain)}")
+    return text
 
 
 def address(text: str) -> str:

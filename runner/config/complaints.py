@@ -96,8 +96,15 @@ def _missing(violation: Violation, path: KeyPath) -> Iterator[Problem]:
 
 def _unknown(violation: Violation, path: KeyPath) -> Iterator[Problem]:
     known = violation.schema.get("properties", {})
+    periods, thin = meant.thinned(violation.instance, known)
+    if periods:
+        no = "is no key" if len(periods) == 1 else "are no keys"
+        text = f"there {no} {' and '.join(map(show, periods))} here; {thin}"
+        yield Problem(path=(*path, periods[0]), text=text)
     for key, near in _strangers(violation):
-        hint = f"did you mean {near!r}?" if near else meant.key(key, violation.instance[key], known)
+        if key in periods:
+            continue
+        hint = f"did you mean {near!r}?" if near else meant.key(key, known)
         if not near and path == () and (section := meant.section(key)) in known:
             hint = f"it is called {section!r} here"
         hint = hint or f"allowed here: {', '.join(known) or 'none'}"

@@ -256,6 +256,7 @@ _FORMATS: Mapping[str, Callable[[str], object]] = {
     "network": quantity.network,
     "address": address.address,
     "jump": address.jump,
+    "mail": address.mail,
     "crontab": order.crontab,
     "whole": quantity.whole,
     "timezone": soundness.timezone,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from runner.config import remedy
+
 _KINDS: Mapping[str, str] = {
     word: kind
     for kind, words in {
@@ -78,13 +80,32 @@ def section(word: str) -> str:
     return _SECTIONS.get(word.lower(), "")
 
 
-def key(word: str, value: object, known: Collection[str]) -> str:
+def thinned(table: Mapping[str, object], known: Collection[str]) -> tuple[tuple[str, ...], str]:
+    """The keys of a table that count periods, as other programs have them, and the one `thin` that says it all.
+
+    No keys where the table, which has the keys `known`, is about something else.
+    """
+    if not any(needed in known for needed in _KEPT):
+        return (), ""
+    others = [(word, _squashed(word)) for word in table if word not in known]
+    keys = {word: period for word, plain in others for period in _PERIODS if plain in (period, f"keep{period}")}
+    own = table.get("thin")
+    parts = [part.strip() for part in own.split(",")] if isinstance(own, str) else []
+    there = {part.partition(" ")[0] for part in parts}
+    counts = {period: _count(table[word]) for word, period in reversed(keys.items())}
+    parts += (f"{period} {counts[period]}" for period in _PERIODS if period in counts and period not in there)
+    thin = remedy.quoted(", ".join(parts))
+    return tuple(keys), f"the store's retention says it: thin = {thin}, beside min and max"
+
+
+def _count(value: object) -> str:
+    number = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10_000
+    return str(value) if number or value == "all" else "7"
+
+
+def key(word: str, known: Collection[str]) -> str:
     """What to write in place of a key of other programs, in a table that has the keys `known`; "" where none is."""
     plain = _squashed(word)
-    for period in _PERIODS:
-        if plain in (period, f"keep{period}") and any(needed in known for needed in _KEPT):
-            count = value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10_000 else 7
-            return f'the store\'s retention says it: thin = "{period} {count}", beside min and max'
     for needs, sentence, words in _KEYS:
         if plain in map(_squashed, words.split()) and any(needed in known for needed in needs):
             return sentence

@@ -64,7 +64,8 @@ def in_another_way(value: object, schema: Mapping[str, Any]) -> str:
     """What to write for a text that does not match the schema's pattern, where a small change makes it match."""
     if not isinstance(value, str):
         return ""
-    return next((f": write {quoted(text)}" for text in _others(value) if text != value and _fits(text, schema)), "")
+    others = _others(value, is_name=schema.get("format") == "name")
+    return next((f": write {quoted(text)}" for text in others if text != value and _fits(text, schema)), "")
 
 
 def both(first: str = "", second: str = "") -> str:
@@ -87,16 +88,16 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=not is_plain(text))
 
 
-def _others(text: str) -> Iterator[str]:
+def _others(text: str, *, is_name: bool) -> Iterator[str]:
     yield text.strip()
-    if inner := re.fullmatch(r"[^<>]*<\s*([^<>\s]+)\s*>\s*", text):
-        yield inner[1]
     if text.startswith("/") and not {".", ".."} & set(text.split("/")):
         yield posixpath.normpath(f"/{text.strip('/ ')}")
     elif not {"/", "@"} & set(text):
-        # A name of ours; a path and an address are what they are.
+        # A path and an address are what they are.
         yield text.strip().lower()
-        yield re.sub(r"\s+", "-", text.strip().lower())
+        # What is called by its blanks on a host, or nothing there, is no other name that happens to pass.
+        if is_name:
+            yield re.sub(r"\s+", "-", text.strip().lower())
 
 
 def _fits(text: str, schema: Mapping[str, Any]) -> bool:

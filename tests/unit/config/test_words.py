@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import schema
-from runner.config import meant, remedy
-from runner.config.address import address, jump
+from runner.config import meant, quantity, remedy
+from runner.config.address import address, jump, mail
 from runner.config.complaints import nearest, no_such
 from runner.config.order import crontab
 from runner.config.soundness import timezone
@@ -43,17 +43,36 @@ def test_every_word_for_a_kind_leads_to_a_kind_and_none_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "value", "known", "said"),
+    ("word", "known", "said"),
     [
-        ("keep_daily", 60, ("store",), 'thin = "daily 60"'), ("keep-monthly", "all", ("retention",), 'thin = "monthly 7"'),
-        ("weekly", True, ("min", "max"), 'thin = "weekly 7"'), ("keep_daily", 60, ("name",), ""), ("keep_last", 5, ("store",), "`min` and `max`"),
-        ("ignore", [], ("exclude",), "exclude = [...]"), ("hostname", "x", ("address",), "address = ..."), ("hostname", "x", ("kind",), ""),
-        ("dry-run", True, ("kind",), "`runner plan`"), ("colour", 1, ("kind", "store", "schedule"), ""),
+        ("keep_last", ("store",), "`min` and `max`"), ("ignore", ("exclude",), "exclude = [...]"), ("hostname", ("address",), "address = ..."),
+        ("hostname", ("kind",), ""), ("dry-run", ("kind",), "`runner plan`"), ("colour", ("kind", "store", "schedule"), ""),
     ],
 )  # fmt: skip
-def test_a_key_of_other_programs_leads_to_ours(word: str, value: object, known: tuple[str, ...], said: str) -> None:
-    told = meant.key(word, value, known)
+def test_a_key_of_other_programs_leads_to_ours(word: str, known: tuple[str, ...], said: str) -> None:
+    told = meant.key(word, known)
     assert said in told if said else told == ""
+
+
+@pytest.mark.parametrize(
+    ("table", "known", "thin"),
+    [
+        ({"keep_daily": 60}, ("store",), "daily 60"), ({"keep-monthly": "all"}, ("retention",), "monthly all"), ({"weekly": True}, ("min",), "weekly 7"),
+        ({"weekly": 4, "min": 1, "daily": 7}, ("min",), "daily 7, weekly 4"), ({"daily": 7, "keep_daily": 9}, ("min",), "daily 7"),
+        ({"thin": "weekly 4", "daily": 7, "weekly": 9}, ("min", "thin"), "weekly 4, daily 7"),
+    ],
+)  # fmt: skip
+def test_counts_of_periods_become_the_one_thin_that_is_taken(
+    table: dict[str, object], known: tuple[str, ...], thin: str
+) -> None:
+    keys, told = meant.thinned(table, known)
+    assert keys == tuple(word for word in table if word not in ("min", "thin"))
+    assert f'thin = "{thin}", beside' in told
+    assert quantity.thinning(thin)
+
+
+def test_a_table_without_retention_counts_no_periods() -> None:
+    assert meant.thinned({"keep_daily": 60}, ("name",)) == ((), "")
 
 
 def test_every_word_for_a_section_leads_to_one_and_none_is_one() -> None:
@@ -100,12 +119,34 @@ PATH = "^(/(?!\\.{1,2}(/|$))[^/]+)+$"
     ("value", "pattern", "said"),
     [
         ("/var/cache/", PATH, ': write "/var/cache"'), ("//var//cache", PATH, ': write "/var/cache"'), ("/var/../etc", PATH, ""), ("/", PATH, ""), ("var", PATH, ""),
-        ("Karl <k@x.org>", "^[a-z.]+@[a-z.]+$", ': write "k@x.org"'), ("Karl", "^[a-z.]+@[a-z.]+$", ""), (" a", "^[a-z]$", ': write "a"'),
-        ("Backup Server", "^[a-z-]+$", ': write "backup-server"'), ("Büro", "^[a-z-]+$", ""), ("/etc/known hosts", "^[a-z/-]+$", ""), ("Karl@x", "^[a-z@]+$", ""), (5, "^5$", ""),
+        ("Karl", "^[a-z.]+@[a-z.]+$", ""), (" a", "^[a-z]$", ': write "a"'), ("Backup Server", "^[a-z-]+$", ""), ("0A", "^[0-9a-f]+$", ': write "0a"'),
+        ("Büro", "^[a-z-]+$", ""), ("/etc/known hosts", "^[a-z/-]+$", ""), ("Karl@x", "^[a-z@]+$", ""), (5, "^5$", ""),
     ],
 )  # fmt: skip
 def test_a_text_is_put_into_the_form_that_is_taken_where_it_is_near(value: object, pattern: str, said: str) -> None:
     assert remedy.in_another_way(value, {"pattern": pattern}) == said
+
+
+def test_only_a_name_of_ours_gets_other_signs_for_its_blanks() -> None:
+    rules = {"pattern": "^[a-z-]+$"}
+    assert remedy.in_another_way("Backup Server", {**rules, "format": "name"}) == ': write "backup-server"'
+    assert remedy.in_another_way("root at localhost", rules) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("root at localhost", "root@localhost"), ("root (at) localhost", "root@localhost"), ("k[AT]x [dot] org", "k@x.org"), ("root @ localhost", "root@localhost"),
+        ("Karl <k@x.org>", "k@x.org"), ("mailto:k@x.org", "k@x.org"), (" k@x.org", "k@x.org"),
+        ("root", ""), ("k@x.org", ""), ("Karl Pinc", ""), ("look at this text", ""), ("a at b at c", ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_mail_address_that_is_written_for_people_is_read(text: str, plain: str) -> None:
+    if not plain:
+        assert mail(text) == text
+        return
+    with pytest.raises(ValueError, match=f'is not a mail address: write "{plain}"'):
+        mail(text)
 
 
 @pytest.mark.parametrize(
