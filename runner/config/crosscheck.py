@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from runner.config import here, order, overlap
-from runner.config.complaints import KeyPath, Problem, no_such
+from runner.config import here, order, overlap, remedy
+from runner.config.complaints import KeyPath, Problem, nearest, no_such
 from runner.model.options import DrillOptions, SnapshotOptions
 from runner.model.site import Job, Site
 
 Names = tuple[str, ...] | None
+# Where something is named, what it is, and its name.
+Reference = tuple[KeyPath, str, str]
 _UPGRADING = frozenset(("updates", "upgrade"))
 
 
@@ -19,7 +21,7 @@ class Declared:
     """Every name that jobs.toml declares, also those whose table is wrong and so not in the Site.
 
     None stands for a section that cannot be read: what refers to it is not checked. `sandbox` are
-    the hosts that have stand-ins.
+    the hosts that have stand-ins, `spoken` every text of the tables that are not in the Site.
     """
 
     hosts: Names = ()
@@ -27,6 +29,7 @@ class Declared:
     stores: Names = ()
     jobs: Names = ()
     sandbox: tuple[str, ...] = ()
+    spoken: frozenset[str] = frozenset()
 
 
 def check(site: Site, declared: Declared, families: Sequence[str] = ()) -> tuple[Problem, ...]:
@@ -35,7 +38,8 @@ def check(site: Site, declared: Declared, families: Sequence[str] = ()) -> tuple
     `families` is what `packages` of a host may be, for the message where it is missing.
     """
     return (
-        *_references(site, declared),
+        *_undeclared(tuple(_references(site, declared)), declared),
+        *_dumped(site),
         *_retention(site),
         *_packages(site, families),
         *_alone(site),
@@ -46,35 +50,57 @@ def check(site: Site, declared: Declared, families: Sequence[str] = ()) -> tuple
     )
 
 
-def _references(site: Site, declared: Declared) -> Iterator[Problem]:
+def _undeclared(references: Sequence[Reference], declared: Declared) -> Iterator[Problem]:
+    """Find names that nothing has. Where several say one such name, the mistake is in the table that they mean."""
+    known: Mapping[str, Names] = {
+        "host": declared.hosts,
+        "disk": declared.disks,
+        "store": declared.stores,
+        "job": declared.jobs,
+    }
+    places: dict[tuple[str, str], list[KeyPath]] = {}
+    for path, what, name in references:
+        names = known[what]
+        if names is not None and name not in names:
+            places.setdefault((what, name), []).append(path)
+    for (what, name), paths in places.items():
+        names = known[what] or ()
+        spoken = {other for _, kind, other in references if kind == what} | declared.spoken
+        table = nearest(name, names)
+        if len(paths) > 1 and table and table not in spoken:
+            *most, last = dict.fromkeys(str(path[0]) for path in paths)
+            speakers = f"{', '.join(most)} and {last}" if most else last
+            header = f"[{what}s.{remedy.quoted(name) if '.' in name else name}]"
+            yield Problem(path=(f"{what}s", table), text=f"{speakers} speak of {name!r}: did you mean {header}?")
+        else:
+            yield from (Problem(path=path, text=no_such(what, name, names)) for path in paths)
+
+
+def _references(site: Site, declared: Declared) -> Iterator[Reference]:
     if site.controller:
-        yield from _reference(("site", "controller"), "host", site.controller, declared.hosts)
+        yield ("site", "controller"), "host", site.controller
     for name in declared.sandbox:
-        yield from _reference(("sandbox", name), "host", name, declared.hosts)
+        yield ("sandbox", name), "host", name
     for disk in site.disks:
-        yield from _reference(("disks", disk.name, "host"), "host", disk.host, declared.hosts)
+        yield ("disks", disk.name, "host"), "host", disk.host
     for store in site.stores:
-        yield from _reference(("stores", store.name, "host"), "host", store.host, declared.hosts)
+        yield ("stores", store.name, "host"), "host", store.host
         if store.disk:
-            yield from _reference(("stores", store.name, "disk"), "disk", store.disk, declared.disks)
+            yield ("stores", store.name, "disk"), "disk", store.disk
     for job in site.jobs:
-        yield from _dumped(site, job, declared.jobs)
+        if isinstance(job.options, DrillOptions) and job.options.database:
+            yield ("jobs", job.name, "database"), "job", job.options.database
         # Without a host of its own the job has that of its store or disk, whose name is checked instead.
         if job.host:
-            yield from _reference(("jobs", job.name, "host"), "host", job.host, declared.hosts)
+            yield ("jobs", job.name, "host"), "host", job.host
         if disk_name := getattr(job.options, "disk", ""):
-            yield from _reference(("jobs", job.name, "disk"), "disk", disk_name, declared.disks)
+            yield ("jobs", job.name, "disk"), "disk", disk_name
         if store_name := store_of(job):
-            yield from _reference(("jobs", job.name, "store"), "store", store_name, declared.stores)
+            yield ("jobs", job.name, "store"), "store", store_name
         if job.runs_on:
-            yield from _reference(("jobs", job.name, "runs_on"), "host", job.runs_on, declared.hosts)
+            yield ("jobs", job.name, "runs_on"), "host", job.runs_on
         for place, name in enumerate(job.after):
-            yield from _reference(("jobs", job.name, "after", place), "job", name, declared.jobs)
-
-
-def _reference(path: KeyPath, what: str, name: str, known: Names) -> Iterator[Problem]:
-    if known is not None and name not in known:
-        yield Problem(path=path, text=no_such(what, name, known))
+            yield ("jobs", job.name, "after", place), "job", name
 
 
 def store_of(job: Job) -> str:
@@ -83,15 +109,14 @@ def store_of(job: Job) -> str:
     return store if isinstance(store, str) else ""
 
 
-def _dumped(site: Site, job: Job, known: Names) -> Iterator[Problem]:
+def _dumped(site: Site) -> Iterator[Problem]:
     """A drill tries the dumps of a job that makes some; one whose own table is wrong is passed over."""
-    dumping = job.options.database if isinstance(job.options, DrillOptions) else ""
-    kinds = {other.name: other.kind for other in site.jobs}
-    path: KeyPath = ("jobs", job.name, "database")
-    if dumping and known is not None and dumping not in known:
-        yield Problem(path=path, text=no_such("job", dumping, known))
-    elif dumping and kinds.get(dumping, "dump") != "dump":
-        yield Problem(path=path, text=f"job {dumping!r} is of kind {kinds[dumping]!r}, not dump")
+    kinds = {job.name: job.kind for job in site.jobs}
+    for job in site.jobs:
+        dumping = job.options.database if isinstance(job.options, DrillOptions) else ""
+        if dumping and kinds.get(dumping, "dump") != "dump":
+            text = f"job {dumping!r} is of kind {kinds[dumping]!r}, not dump"
+            yield Problem(path=("jobs", job.name, "database"), text=text)
 
 
 def _packages(site: Site, families: Sequence[str]) -> Iterator[Problem]:

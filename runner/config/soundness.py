@@ -46,7 +46,7 @@ def _has_control(text: str) -> bool:
     return any(unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp", "Cs") for character in text)
 
 
-def _walk(tables: Table) -> Iterator[tuple[KeyPath, Any]]:
+def _walk(tables: object) -> Iterator[tuple[KeyPath, Any]]:
     """Yield every value with its path, no deeper than needed to see that it is too deep."""
     left: list[tuple[KeyPath, Any]] = [((), tables)]
     while left:
@@ -75,6 +75,14 @@ def sound_part(tables: Table, wrong: Iterable[Problem]) -> tuple[Table, Declared
         if section not in unread and isinstance(held, dict)
     }
 
+    left_out = (
+        inner
+        for section, held in tables.items()
+        for name, inner in (held.items() if isinstance(held, dict) else ((section, held),))
+        if name not in sound.get(section, {})
+    )
+    spoken = frozenset(value for inner in left_out for _, value in _walk(inner) if isinstance(value, str))
+
     def names(section: str) -> tuple[str, ...] | None:
         return None if section in unread else tuple(tables.get(section, ()))
 
@@ -84,6 +92,7 @@ def sound_part(tables: Table, wrong: Iterable[Problem]) -> tuple[Table, Declared
         stores=names("stores"),
         jobs=names("jobs"),
         sandbox=tuple(sound.get("sandbox", ())),
+        spoken=spoken,
     )
     return sound, declared
 

@@ -279,3 +279,26 @@ def test_each_job_is_seen_on_the_one_machine_that_starts_it() -> None:
 def test_only_declared_hosts_have_stand_ins() -> None:
     (problem,) = check(SITE, replace(declared(SITE), sandbox=("papio", "papoi")))
     assert problem.path == ("sandbox", "papoi")
+
+
+def test_a_name_that_several_say_and_none_has_is_wrong_where_it_is_declared() -> None:
+    site = replace(SITE, live=False, hosts=(replace(PAPIO, name="paipo"), SERVER))
+    assert found(site) == [("hosts.paipo", "site and jobs speak of 'papio': did you mean [hosts.papio]?")]
+    dotted = replace(site, controller="pai.po", jobs=(replace(JOB, host="pai.po"),))
+    assert [text for _, text in found(dotted)] == ["site and jobs speak of 'pai.po': did you mean [hosts.\"pai.po\"]?"]
+
+
+@pytest.mark.parametrize("spoken", ["", "paipo"])
+def test_a_name_that_somebody_says_is_right_where_it_is_declared(spoken: str) -> None:
+    site = replace(SITE, live=False, hosts=(replace(PAPIO, name="paipo"), SERVER))
+    by_one = replace(site, controller="paipo")
+    assert places(by_one) == ["jobs.job.host"]
+    other = Job(name="other", kind="access", host="paipo", options=None)
+    assert places(replace(site, jobs=(other, JOB))) == ["site.controller", "jobs.job.host"]
+    assert len(check(site, replace(declared(site), spoken=frozenset((spoken,))))) == (2 if spoken else 1)
+
+
+def test_where_nothing_is_declared_every_name_is_wrong_and_where_that_is_not_known_none() -> None:
+    bare = replace(SITE, disks=(), jobs=())
+    assert found(bare) == [("stores.store.disk", "there is no disk 'disk'")]
+    assert check(bare, replace(declared(bare), disks=None)) == ()

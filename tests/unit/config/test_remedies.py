@@ -36,6 +36,8 @@ ONE = {
     "an umlaut": ('host      = "papio"\nstore', 'host = "Bücher"\nstore', "host: 'Bücher' is not a name"),
     "letters that look like ours": ('host      = "papio"\nstore', 'host = "p\u0430pio"\nstore', r"host: 'p\u0430pio' is not a name"),
     "ssh's own words": (SERVER, f"[hosts.backup-server1]\nssh_port = 22\n{SERVER[SERVER.index('address'):]}", "ssh_port' here; say port = ..."),
+    "a host's table misspelt": ("[hosts.papio]", "[hosts.paipo]", "hosts.paipo: site, sandbox, stores and jobs speak of 'papio': did you mean [hosts.papio]?"),
+    "a store's table misspelt": ("[stores.papio]", "[stores.papoi]", "stores.papoi: jobs speak of 'papio': did you mean [stores.papio]?"),
     "an address in words": ('admin   = ["root@localhost"]', 'admin = ["root at localhost"]', "people.admin[1]: 'root at localhost' is not a mail address: write \"root@localhost\""),
     "a person's name": ('admin   = ["root@localhost"]', 'admin = ["Karl Pinc"]', "people.admin[1]: 'Karl Pinc' is not a mail address, such as 'root@localhost'"),
     "counts of two periods": ("min = 30, max = 400, free_space = \"5%\", free_inodes = \"5%\" }\n\n[stores.b", "min = 30, max = 400, daily = 7, weekly = 4 }\n\n[stores.b", 'there are no keys \'daily\' and \'weekly\' here; the store\'s retention says it: thin = "daily 7, weekly 4", beside min and max'),
@@ -57,6 +59,14 @@ def test_a_wrong_item_of_a_list_has_the_line_that_it_stands_in(tmp_path: Path) -
     (problem,) = told(f'{BACKUP}exclude = [\n  "/a", # x\n  "/b",\n  "c",\n]\n'.join(EXAMPLE.split(BACKUP)), tmp_path)
     line = EXAMPLE[: EXAMPLE.index(BACKUP)].count("\n") + BACKUP.count("\n") + 4
     assert problem.startswith(f"jobs.toml:{line}: jobs.backup-papio.exclude[3]: 'c' is not")
+
+
+def test_what_a_wrong_table_says_is_said(tmp_path: Path) -> None:
+    """The one job that has the name right is left out of the checks, and is no less right."""
+    text = EXAMPLE.replace('"papio"', '"paipo"').replace("\npapio = [", "\npaipo = [")
+    wrong, *others = told(text.replace(f'{BACKUP}host      = "paipo"', f'{BACKUP}host = "papio"\nport = 1'), tmp_path)
+    assert "there is no host 'paipo'; did you mean 'papio'?" in wrong
+    assert len(others) > 10
 
 
 @pytest.mark.parametrize(
