@@ -38,6 +38,7 @@ Table = dict[str, Any]
 
 _SCHEMAS = Path(schema.__file__).parent
 _EMPTY = "is empty: it needs [site], with name and controller, and [hosts.NAME]; the jobs.toml of a checkout has all"
+_REST = "mend this first: the rest of the file is looked at once it can be read"
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -63,14 +64,14 @@ def load(path: Path, *, kinds: Mapping[str, JobKind], plugins: Plugins | None = 
     its plain form, every default is filled in (hooks' settings excepted: they are as written).
     `acting` also asks of a live site that no example is left in it, and that somebody hears of a run.
     ConfigError holds every problem at once, in the order of the file, each as
-    `jobs.toml:LINE: KEY PATH: what is wrong`.
+    `jobs.toml:LINE: KEY PATH: what is wrong`; it says so where the rest could not be looked at.
     """
     content = _read(path)
     text, tables = _parse(content, path)
     if not tables:
         raise ConfigError(str(path), [f"{path.name}:1: {_EMPTY}"])
     if hopeless := soundness.hopeless(tables):
-        raise _error(path, text, hopeless)
+        raise _error(path, text, hopeless, do=_REST)
     root = json.loads((_SCHEMAS / "jobs.schema.json").read_bytes())
     hidden = soundness.control_characters(tables)
     seen = {problem.path for problem in hidden}
@@ -114,13 +115,13 @@ def _parse(content: bytes, path: Path) -> tuple[str, Table]:
         line, what = 1, "is nested too deeply"
     except ValueError as error:
         line, what = syntax.explain(text, error)
-    raise ConfigError(str(path), [f"{path.name}:{line}: {what}"])
+    raise ConfigError(str(path), [f"{path.name}:{line}: {what}"], do=_REST)
 
 
-def _error(path: Path, text: str, wrong: Iterable[Problem]) -> ConfigError:
+def _error(path: Path, text: str, wrong: Iterable[Problem], *, do: str = "") -> ConfigError:
     lines = key_lines(text)
     placed = sorted({(line_of(problem.path, lines), _line(problem)) for problem in wrong})
-    return ConfigError(str(path), [f"{path.name}:{line}: {text}" for line, text in placed])
+    return ConfigError(str(path), [f"{path.name}:{line}: {text}" for line, text in placed], do=do)
 
 
 def _line(problem: Problem) -> str:

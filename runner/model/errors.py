@@ -72,11 +72,11 @@ class ConfigError(RunnerError):
 
     code = 2
 
-    def __init__(self, path: str, problems: Sequence[str]) -> None:
+    def __init__(self, path: str, problems: Sequence[str], *, do: str = "") -> None:
         """`problems` are complete lines: place, key path, what is wrong, what is allowed."""
         self.problems = tuple(problems)
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        super().__init__("\n".join((f"{path}: {count}", *self.problems)))
+        super().__init__("\n".join((f"{path}: {count}", *self.problems)), do=do)
 
 
 class UsageError(RunnerError):

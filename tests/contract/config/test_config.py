@@ -196,6 +196,18 @@ def test_a_very_deep_file_is_refused_in_words(tmp_path: Path) -> None:
         assert problem.startswith("jobs.toml:1: ")
 
 
+@pytest.mark.parametrize(
+    ("text", "alone"),
+    [("x = y", True), ("x = 1" + "0" * 30, True), ("x = " + "[" * 5000, True), ("x = 1", False), ("", False)],
+)
+def test_what_hides_the_rest_says_so(text: str, alone: bool, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, text), kinds=KINDS)
+    assert (
+        "\n  -> mend this first: the rest of the file is looked at once it can be read" in str(caught.value)
+    ) == alone
+
+
 def test_a_symbolic_link_in_front_of_the_folder_does_not_move_the_sandbox(tmp_path: Path) -> None:
     real = tmp_path / "real"
     real.mkdir()
