@@ -91,7 +91,8 @@ def _missing(violation: Violation, path: KeyPath) -> Iterator[Problem]:
     stood_for = {near or (meant.section(key) if path == () else "") for key, near in strangers}
     for key in needed:
         if key not in violation.instance and key not in stood_for:
-            yield Problem(path=(*path, key), text="is missing")
+            rules = violation.schema.get("properties", {}).get(key, {})
+            yield Problem(path=(*path, key), text=f"is missing{remedy.of_nothing(key, rules)}")
 
 
 def _unknown(violation: Violation, path: KeyPath) -> Iterator[Problem]:

@@ -21,6 +21,7 @@ from runner.config import (
     crosscheck,
     meant,
     order,
+    paths,
     plugin_source,
     quantity,
     readiness,
@@ -178,7 +179,8 @@ def _job(name: str, table: object, defs: Table, kinds: Mapping[str, JobKind]) ->
     word = table.get("kind") if isinstance(table, dict) else None
     if not isinstance(word, str):
         known: Table = {key: {} for kind in kinds.values() for key in kind.schema.get("properties", {})}
-        rules |= {"properties": {**known, **common["properties"]}, "additionalProperties": False}
+        named = {"kind": {**common["properties"]["kind"], "enum": list(kinds)}}
+        rules |= {"properties": {**known, **common["properties"], **named}, "additionalProperties": False}
         return _against(rules, table, path)
     kind = kinds.get(word)
     if kind is None:
@@ -259,7 +261,12 @@ _FORMATS: Mapping[str, Callable[[str], object]] = {
     "jump": address.jump,
     "mail": address.mail,
     "crontab": order.crontab,
-    "whole": quantity.whole,
+    "absolute": paths.absolute,
+    "below": paths.below,
+    "device": paths.device,
+    "plain": paths.plain,
+    "rooted": paths.rooted,
+    "whole": paths.whole,
     "timezone": soundness.timezone,
 }
 

@@ -12,6 +12,7 @@ from runner.model.options import SnapshotOptions
 from runner.model.site import Job, Site
 
 _FIELDS = 5
+_EXAMPLE = "minute, hour, day, month, weekday, such as '15 3 * * *' for 3:15 every day"
 _ANY_DAY = datetime(2026, 1, 1)  # noqa: DTZ001 (only whether there is a next time, not when)
 
 
@@ -34,26 +35,83 @@ _NICKNAMES = {
     "monthly": "0 0 1 * *",
     "yearly": "0 0 1 1 *",
     "annually": "0 0 1 1 *",
+    "every minute": "* * * * *",
+    "every hour": "0 * * * *",
+    "every day": "0 0 * * *",
+    "every night": "0 0 * * *",
+    "every week": "0 0 * * 0",
+    "every month": "0 0 1 * *",
+    "every year": "0 0 1 1 *",
 }
 # What other crons have more, such as L for a last day, is not in crontab(5).
 _NAMES = re.compile("jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat", re.IGNORECASE)
-_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3])(?::([0-5][0-9]))?(?::00)?(am|pm)?")
+_EVERY = re.compile(r"(?:every )?([0-9]{1,2}) (minute|hour)s?")
+_WEEK = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_WEEKLY = ("weekly", "week")
+_BETWEEN = frozenset(("at", "on", "every", "each", "and", "the", "day", "days", "daily", "night", "nightly", "o'clock"))
 
 
 def crontab(text: str) -> str:
     """Give five fields back; ValueError for other ways to say when, with the five fields that say it."""
-    word = text.strip().lower().removeprefix("@")
-    fields = _NICKNAMES.get(word, "")
-    if clock := _CLOCK.fullmatch(word):
-        fields = f"{int(clock[2])} {int(clock[1])} * * *"
-    if fields:
+    word = " ".join(text.lower().split()).removeprefix("@")
+    if fields := _NICKNAMES.get(word) or _often(word) or _in_words(word):
         raise ValueError(f"is not the five fields of a crontab line: write {fields!r}")
     if word == "reboot":
         raise ValueError("is no time: what was missed is made up by `runner run` in an @reboot line of cron")
     unknown = [name for name in re.findall(r"[A-Za-z]+", text) if not _NAMES.fullmatch(name)]
     if unknown and len(text.split()) == _FIELDS:
+        if sum(not field.isalpha() for field in text.split()) < _FIELDS // 2:
+            raise ValueError(f"is not the five fields of a crontab line: {_EXAMPLE}")
         raise ValueError(f"has {unknown[0]!r}: letters are only for English names of months and days, such as Sun")
     return text
+
+
+def _often(text: str) -> str:
+    """The five fields of "every 2 hours" and the like; "" where a day or an hour has no whole number of them."""
+    match = _EVERY.fullmatch(text)
+    count, whole = (int(match[1]), 60 if match[2] == "minute" else 24) if match else (0, 0)
+    if not match or not 0 < count < whole or whole % count:
+        return ""
+    step = "*" if count == 1 else f"*/{count}"
+    return f"{step} * * * *" if match[2] == "minute" else f"0 {step} * * *"
+
+
+def _in_words(text: str) -> str:
+    """The five fields of one time of day, on all days or some of the week; "" where a word of it says more."""
+    clocks: list[str] = []
+    days: list[str] = []
+    before = ""
+    words = re.sub(r" (am|pm)\b", r"\1", text).replace(",", " ").split()
+    for word in words:
+        clock, day = _clock(word, bare=before == "at"), _weekday(word)
+        clocks += [clock] if clock else []
+        days += [day] if day else []
+        if not clock and not day and word not in (*_BETWEEN, *_WEEKLY):
+            return ""
+        before = word
+    once = len(clocks) == 1 and (days or not {*_WEEKLY} & {*words})
+    return f"{clocks[0]} * * {','.join(days) or '*'}" if once else ""
+
+
+def _clock(word: str, *, bare: bool) -> str:
+    """Minute and hour of a time of day; "" for another word, and for a number alone unless `bare`."""
+    match = _CLOCK.fullmatch(word)
+    if not match or not (match[2] or match[3] or bare):
+        return ""
+    hour = int(match[1])
+    if match[3] and not 1 <= hour <= 12:
+        return ""
+    hour = hour % 12 + 12 * (match[3] == "pm") if match[3] else hour
+    return f"{int(match[2] or 0)} {hour}"
+
+
+def _weekday(word: str) -> str:
+    """The number of a day of the week, or of several; "" for another word."""
+    plain = word.removesuffix("s")
+    if plain in ("weekday", "weekend"):
+        return "1-5" if plain == "weekday" else "0,6"
+    return next((str(number) for number, day in enumerate(_WEEK) if len(plain) > 2 and day.startswith(plain)), "")
 
 
 def never_fires(schedule: str) -> str:

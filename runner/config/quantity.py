@@ -95,15 +95,6 @@ def network(text: str) -> str:
     return text
 
 
-def whole(text: str) -> str:
-    """Give the path of a file or of a whole folder back; ValueError for a pattern."""
-    if "*" in text or "?" in text:
-        raise ValueError(
-            "is a pattern: write each file or folder itself; a folder, such as '/var/cache', stands for all below it"
-        )
-    return text
-
-
 def thinning(text: str) -> tuple[Thin, ...]:
     """Read "daily 60, weekly 52, monthly all"; ValueError for a period twice, or a count of nothing."""
     thins: list[Thin] = []

@@ -25,6 +25,14 @@ _UNITS: Mapping[str, tuple[tuple[str, ...], Callable[[str], object]]] = {
 }
 
 
+def of_nothing(key: str, schema: Mapping[str, Any]) -> str:
+    """What to write for a key that is missing: one of what it may be, or the schema's example; "" where it has none."""
+    if words := schema.get("enum"):
+        return f": one of {', '.join(map(quoted, words))}"
+    example = next(iter(schema.get("examples", ())), None)
+    return f": say {key} = {json.dumps(example)}, for instance" if isinstance(example, str | int) else ""
+
+
 def of_another_type(wanted: object, value: object, schema: Mapping[str, Any]) -> str:
     """What to write for `value`, which is of another type than `wanted`; "" where that is not known."""
     written = ""

@@ -38,6 +38,12 @@ ONE = {
     "ssh's own words": (SERVER, f"[hosts.backup-server1]\nssh_port = 22\n{SERVER[SERVER.index('address'):]}", "ssh_port' here; say port = ..."),
     "a host's table misspelt": ("[hosts.papio]", "[hosts.paipo]", "hosts.paipo: site, sandbox, stores and jobs speak of 'papio': did you mean [hosts.papio]?"),
     "a store's table misspelt": ("[stores.papio]", "[stores.papoi]", "stores.papoi: jobs speak of 'papio': did you mean [stores.papio]?"),
+    "no kind": (BACKUP, '[jobs.backup-papio]\n', 'jobs.backup-papio.kind: is missing: one of "snapshot", "dump", "prune", '),
+    "no path": ('path      = "/srv/backups/papio"\n', "", 'stores.papio.path: is missing: say path = "/srv/backups/papio", for instance'),
+    "a path from nowhere": ('path      = "/srv/backups/papio"', 'path = "srv/backups/papio"', "stores.papio.path: 'srv/backups/papio' does not begin with '/': write \"/srv/backups/papio\""),
+    "a device without its folder": ('"/dev/disk/by-id/usb-Example_Backup_Disk-0:0-part1"', '"sdb1"', "device: 'sdb1' is no path: write \"/dev/sdb1\""),
+    "a time in words": ('"15 3 * * *"', '"every day at 3:15"', "'every day at 3:15' is not the five fields of a crontab line: write '15 3 * * *'"),
+    "a time in other words": ('"15 3 * * *"', '"when it is quiet"', "minute, hour, day, month, weekday, such as '15 3 * * *' for 3:15 every day"),
     "an address in words": ('admin   = ["root@localhost"]', 'admin = ["root at localhost"]', "people.admin[1]: 'root at localhost' is not a mail address: write \"root@localhost\""),
     "a person's name": ('admin   = ["root@localhost"]', 'admin = ["Karl Pinc"]', "people.admin[1]: 'Karl Pinc' is not a mail address, such as 'root@localhost'"),
     "counts of two periods": ("min = 30, max = 400, free_space = \"5%\", free_inodes = \"5%\" }\n\n[stores.b", "min = 30, max = 400, daily = 7, weekly = 4 }\n\n[stores.b", 'there are no keys \'daily\' and \'weekly\' here; the store\'s retention says it: thin = "daily 7, weekly 4", beside min and max'),
@@ -58,7 +64,7 @@ def test_one_cause_is_one_problem(case: str, tmp_path: Path) -> None:
 def test_a_wrong_item_of_a_list_has_the_line_that_it_stands_in(tmp_path: Path) -> None:
     (problem,) = told(f'{BACKUP}exclude = [\n  "/a", # x\n  "/b",\n  "c",\n]\n'.join(EXAMPLE.split(BACKUP)), tmp_path)
     line = EXAMPLE[: EXAMPLE.index(BACKUP)].count("\n") + BACKUP.count("\n") + 4
-    assert problem.startswith(f"jobs.toml:{line}: jobs.backup-papio.exclude[3]: 'c' is not")
+    assert problem.startswith(f"jobs.toml:{line}: jobs.backup-papio.exclude[3]: 'c' does not begin with '/'")
 
 
 def test_what_a_wrong_table_says_is_said(tmp_path: Path) -> None:

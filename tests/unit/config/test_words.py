@@ -210,7 +210,10 @@ def test_a_host_to_jump_over_with_a_port_gets_a_table(text: str, said: str) -> N
     ("text", "fields"),
     [
         ("@daily", "0 0 * * *"), ("daily", "0 0 * * *"), ("@Weekly", "0 0 * * 0"), ("@hourly", "0 * * * *"), ("3:15", "15 3 * * *"),
-        ("03:05", "5 3 * * *"), ("@reboot", "@reboot line of cron"), ("@yearly", "0 0 1 1 *"),
+        ("every day at 3:15", "15 3 * * *"), ("daily at 03:15", "15 3 * * *"), ("at 3", "0 3 * * *"), ("3:15 pm", "15 15 * * *"), ("every night at 12:30am", "30 0 * * *"),
+        ("Every Sunday at 4:00", "0 4 * * 0"), ("Sat, Sun 6:00", "0 6 * * 6,0"), ("weekdays at 17:05", "5 17 * * 1-5"), ("weekly on Tuesdays at 3am", "0 3 * * 2"),
+        ("every 2 hours", "0 */2 * * *"), ("every 1 hour", "0 * * * *"), ("15 minutes", "*/15 * * * *"), ("every hour", "0 * * * *"), ("every  week", "0 0 * * 0"),
+        ("03:05", "5 3 * * *"), ("weekly at three in April", "such as '15 3 * * *' for 3:15 every day"), ("@reboot", "@reboot line of cron"), ("@yearly", "0 0 1 1 *"),
     ],
 )  # fmt: skip
 def test_other_ways_to_say_when_are_put_into_five_fields(text: str, fields: str) -> None:
@@ -219,6 +222,22 @@ def test_other_ways_to_say_when_are_put_into_five_fields(text: str, fields: str)
     assert fields in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["0 0 * * *", "15 3 * * Sun", "never", "25:00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0 0 * * *",
+        "15 3 * * Sun",
+        "never",
+        "25:00",
+        "3",
+        "every 5 hours",
+        "every 90 minutes",
+        "3:15 and 4:15",
+        "13pm",
+        "first Sunday at 3:00",
+        "weekly at 3:00",
+        "*-*-* 03:15:00",
+    ],
+)
 def test_five_fields_and_nonsense_are_left_to_who_reads_them(text: str) -> None:
     assert crontab(text) == text
