@@ -105,4 +105,5 @@ def _of_words(begin: str, raw: str) -> str:
         return f"a comment begins with #: {begin}{plain} # {shown(words)}"
     text = raw.strip("\"'").strip()
     missing = "a quote is missing" if raw[-1:] in "\"'" else "text stands in quotes"
-    return f"{missing}: {begin}{remedy.quoted(text)}" if len(text) <= MUCH else missing
+    # With a quote inside nobody knows which one is missing.
+    return f"{missing}: {begin}{remedy.quoted(text)}" if len(text) <= MUCH and '"' not in text else missing

@@ -13,8 +13,9 @@ _CURLY = "“”„‟‘’‚‛«»"
 _PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"))
 _MERGE = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
-# Three words and more, and no sign that a value would have.
-_SENTENCE = re.compile(r"[A-Za-z'’-]+[,;:]?(\s+[A-Za-z'’(),;:.!?-]+){2,}")
+# Three words and more: no value begins as the second and the third do.
+_SENTENCE = re.compile(r"[A-Za-z'’-]+[.,;:]?(\s+[A-Za-z'’(`][^\s=\"\[{]*){2,}.*")
+_LIST = re.compile(r"([\"'][^\[]*[\"'],?)\s*\]")
 _UNHEADED = re.compile(r"\s*#\s*(\[+[A-Za-z0-9_.\"'-]+\]+)\s*")
 
 
@@ -123,16 +124,18 @@ def _in_line(mistake: Mistake) -> Answer:
         sentence = f"is neither a [table] nor key = value: {shown(row)}; a comment begins with #"
     elif word and word != row.partition("#")[0].strip():
         sentence = f"has no = between the key and its value: {shown(word)} = ..."
+    elif re.fullmatch(r"[^\s\[\]]+\]+", word):
+        sentence = f"a table has no [ at the begin of its name: {shown(word)}"
     elif word:
         sentence = f"{shown(word)} stands alone: a line is a [table], or key = value"
     else:
-        return None
+        sentence = f"begins with {remedy.quoted(row[:1])}: a line is a [table], key = value, or # and a comment"
     return mistake.line, sentence
 
 
 def _header(row: str) -> str:
     if "]" not in row:
-        return f"a table has no ] at the end of its name: {shown(row)}"
+        return f"a table has no ] at the end of its name: {shown(row.partition('#')[0].strip())}"
     if re.fullmatch(r"\[+[^\[\]]*\]+\s*(#.*)?", row) is None:
         return "there is more after the ] of a table's name: begin a new line there, or put # before a comment"
     names = row.partition("#")[0].strip()
@@ -161,6 +164,8 @@ def _after(key: str, mistake: Mistake) -> str:
         return f"a line has no {mistake.rest} at its end: take it out"
     if sign := next(filter(mistake.rest.startswith, COMMENTS), ""):
         return f"a comment begins with #, not with {sign}"
+    if listed := _LIST.fullmatch(raw):
+        return f"a list has no [ at its begin: {key} = [{shown(listed[1])}]"
     if raw[:1] == "'" == raw[-1:] and len(raw) <= MUCH:
         return f"' ends a text that begins with it: put the text in double quotes: {key} = {remedy.quoted(raw[1:-1])}"
     if raw[:1] == "'":
