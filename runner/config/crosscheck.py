@@ -90,8 +90,7 @@ def _references(site: Site, declared: Declared) -> Iterator[Reference]:
     for job in site.jobs:
         if isinstance(job.options, DrillOptions) and job.options.database:
             yield ("jobs", job.name, "database"), "job", job.options.database
-        # Without a host of its own the job has that of its store or disk, whose name is checked instead.
-        if job.host:
+        if job.host and not _is_hosted(site, job):
             yield ("jobs", job.name, "host"), "host", job.host
         if disk_name := getattr(job.options, "disk", ""):
             yield ("jobs", job.name, "disk"), "disk", disk_name
@@ -101,6 +100,13 @@ def _references(site: Site, declared: Declared) -> Iterator[Reference]:
             yield ("jobs", job.name, "runs_on"), "host", job.runs_on
         for place, name in enumerate(job.after):
             yield ("jobs", job.name, "after", place), "job", name
+
+
+def _is_hosted(site: Site, job: Job) -> bool:
+    """Whether the job has the host of its store or disk, so that the mistake in its name is there and told there."""
+    stores = (store.host for store in site.stores if store.name == store_of(job))
+    disks = (disk.host for disk in site.disks if disk.name == getattr(job.options, "disk", ""))
+    return not isinstance(job.options, SnapshotOptions) and job.host in (*stores, *disks)
 
 
 def store_of(job: Job) -> str:

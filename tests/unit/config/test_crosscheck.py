@@ -11,7 +11,7 @@ from runner.config.crosscheck import Declared, check
 from runner.config.here import seen_from
 from runner.config.order import never_fires
 from runner.config.overlap import inside
-from runner.model.options import SnapshotOptions
+from runner.model.options import PruneOptions, SnapshotOptions
 from runner.model.site import Disk, Host, Job, Retention, Site, Store
 
 PAPIO = Host(name="papio", address="papio.example.edu")
@@ -302,3 +302,9 @@ def test_where_nothing_is_declared_every_name_is_wrong_and_where_that_is_not_kno
     bare = replace(SITE, disks=(), jobs=())
     assert found(bare) == [("stores.store.disk", "there is no disk 'disk'")]
     assert check(bare, replace(declared(bare), disks=None)) == ()
+
+
+def test_a_job_with_the_host_of_its_store_is_not_blamed_for_it() -> None:
+    prune = Job(name="prune", kind="prune", host="nowhere", options=PruneOptions(store="store"))
+    site = replace(SITE, stores=(replace(STORE, host="nowhere", disk=""),), jobs=(prune,))
+    assert found(site) == [("stores.store.host", "there is no host 'nowhere'; known: papio, server")]
