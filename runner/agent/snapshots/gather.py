@@ -230,7 +230,12 @@ def gather(stream: BinaryIO, expected: ExpectedOutputs, resumed: ResumedFiles, s
         elif frame.source in expected.kept:
             into.summed += resumed.read(frame, sums)
     into.require(expected)
-    into.unsummed += resumed.unknown()
+    # The last transfer found what an interrupted one had brought, and says nothing of it.
+    taken = resumed.taken_over()
+    into.added_files += taken.names
+    into.added_bytes += taken.bytes
+    into.added_room += taken.room
+    into.unsummed += taken.unsummed
 
 
 def _room(place: Path, file: Sent) -> int:

@@ -4,21 +4,41 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ..frames import Frame
 from ..store import received
+from ..store.freed import BLOCK
 from ..store.layout import StoreFolder
 from .sums import Sums, sent, unescaped
 
+# With a name in the new folder and one in each of two others, an inode may still be met under that name alone.
+_ONE_NAME = 3
+
+
+class TakenOver(NamedTuple):
+    """What is new and an interrupted transfer brought: names, how long the files are, what they take of the disk.
+
+    `unsummed` are those of the files that have no checksum.
+    """
+
+    names: int
+    bytes: int
+    room: int
+    unsummed: int
+
 
 class ResumedFiles:
-    """Judges files of partials by inode: it is in the new folder at the same name, or it is not."""
+    """Judges files of partials by inode: it is in the new folder at the same name, or it is not.
 
-    def __init__(self, store: StoreFolder, name: str, basis: str, resumed: tuple[str, ...]) -> None:
+    `shared` are the sealed snapshots with which the new one shares files: what one of them has is not new.
+    """
+
+    def __init__(self, store: StoreFolder, name: str, shared: Sequence[str], resumed: tuple[str, ...]) -> None:
         self._new = received.places(store, name)
-        self._basis = os.fsencode(store.root / basis) if basis else b""
+        self._shared = tuple(os.fsencode(store.root / each) for each in shared)
         self._old = {partial: received.places(store, partial) for partial in resumed}
         self._known: set[int] = set()
 
@@ -39,21 +59,62 @@ class ResumedFiles:
                 count += 1
         return count
 
-    def unknown(self) -> int:
-        """How many files were taken over from a partial alone and have no checksum; call it last."""
-        count = 0
-        for point, old in ((point, old) for places in self._old.values() for point, old in places.items()):
-            basis = self._basis + os.fsencode(point).rstrip(b"/") if self._basis else b""
-            for below in _files(os.fsencode(old)):
-                inode = self._taken(old, point, below)
-                if inode and inode not in self._known and _inode(basis, below) != inode:
-                    self._known.add(inode)
-                    count += 1
-        return count
+    def taken_over(self) -> TakenOver:
+        """Add up what is new though the last transfer found it there already; call it last.
+
+        A file counts once, whatever it is called, and a name that is no file where none of its kind was before: as a
+        transfer says what it brings.
+        """
+        names = size = room = unsummed = 0
+        several: dict[int, os.stat_result] = {}
+        for status, is_shared in self._names():
+            if is_shared:
+                continue
+            if not stat.S_ISDIR(status.st_mode) and status.st_nlink > _ONE_NAME:
+                several[status.st_ino] = status
+                continue
+            names += 1
+            if stat.S_ISREG(status.st_mode):
+                size, room = size + status.st_size, room + status.st_blocks * BLOCK
+                unsummed += status.st_ino not in self._known
+        # One that a sealed snapshot has under another name is its file all the same.
+        for status, is_shared in self._names() if several else ():
+            if is_shared:
+                several.pop(status.st_ino, None)
+        files = [status for status in several.values() if stat.S_ISREG(status.st_mode)]
+        return TakenOver(
+            names + len(several),
+            size + sum(status.st_size for status in files),
+            room + sum(status.st_blocks for status in files) * BLOCK,
+            unsummed + sum(status.st_ino not in self._known for status in files),
+        )
+
+    def _names(self) -> Iterator[tuple[os.stat_result, bool]]:
+        """Each name that lives on in the new folder, and whether a sealed snapshot has it at the same place.
+
+        What several partials have is met in the first of them.
+        """
+        before: dict[str, list[bytes]] = {}
+        for places in self._old.values():
+            for point, old in places.items():
+                if point not in self._new:
+                    continue
+                top, new = os.fsencode(old), os.fsencode(self._new[point])
+                shared = [each + os.fsencode(point).rstrip(b"/") for each in self._shared]
+                earlier = before.setdefault(point, [])
+                for below in _below(top):
+                    status = _status(top, below)
+                    if status is None or not _lives_on(status, new, below):
+                        continue
+                    if not any(_lives_on(status, other, below) for other in earlier):
+                        yield status, any(_is_known(status, other, below) for other in shared)
+                earlier.append(top)
 
     def _taken(self, old: Path, point: str, below: bytes) -> int:
-        inode = _inode(os.fsencode(old), below) if point in self._new else 0
-        return inode if inode and inode == _inode(os.fsencode(self._new[point]), below) else 0
+        status = _status(os.fsencode(old), below) if point in self._new else None
+        if status is None or not stat.S_ISREG(status.st_mode):
+            return 0
+        return status.st_ino if _lives_on(status, os.fsencode(self._new[point]), below) else 0
 
     def _place(self, source: str) -> tuple[str, Path | None]:
         # An output that fits nothing only costs checksums: that must not keep a whole snapshot unsealed.
@@ -66,19 +127,32 @@ class ResumedFiles:
         return "", None
 
 
-def _inode(root: bytes, below: bytes) -> int:
-    """The inode of a regular file, 0 where there is none."""
-    if not root:
-        return 0
+def _lives_on(status: os.stat_result, root: bytes, below: bytes) -> bool:
+    """Whether the same inode is at this name below `root`; of a folder, which has one name only, whether one is."""
+    other = _status(root, below)
+    if other is None or stat.S_IFMT(other.st_mode) != stat.S_IFMT(status.st_mode):
+        return False
+    return stat.S_ISDIR(status.st_mode) or other.st_ino == status.st_ino
+
+
+def _is_known(status: os.stat_result, root: bytes, below: bytes) -> bool:
+    """Whether a sealed snapshot has it: the same file, or where it is none one of its kind."""
+    if stat.S_ISREG(status.st_mode):
+        return _lives_on(status, root, below)
+    other = _status(root, below)
+    return other is not None and stat.S_IFMT(other.st_mode) == stat.S_IFMT(status.st_mode)
+
+
+def _status(root: bytes, below: bytes) -> os.stat_result | None:
+    """What is at this name, None where nothing is or can be seen."""
     try:
-        status = os.lstat(root + b"/" + below)
+        return os.lstat(root + b"/" + below)
     except OSError:
-        return 0
-    return status.st_ino if stat.S_ISREG(status.st_mode) else 0
+        return None
 
 
-def _files(root: bytes) -> Iterator[bytes]:
-    """Every regular file with more than one name below `root`, relative."""
+def _below(root: bytes) -> Iterator[bytes]:
+    """Every name below `root`, relative."""
     waiting = [b""]
     while waiting:
         name = waiting.pop()
@@ -88,7 +162,6 @@ def _files(root: bytes) -> Iterator[bytes]:
                     below = name + b"/" + entry.name if name else entry.name
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(below)
-                    elif entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_nlink > 1:
-                        yield below
+                    yield below
         except OSError:
             continue

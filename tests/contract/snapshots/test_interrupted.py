@@ -10,13 +10,14 @@ import signal
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import compare, trees
 from tests.contract.site import Place, children, ended, running, senders, tree_without_holes, until
 
-FILES = 2500
+FILES, FOLDERS, EACH = 2500, 10, 900
 Fingerprints = dict[Path, dict[bytes, tuple[int, compare.Entry]]]
 
 
@@ -35,9 +36,9 @@ def place(tmp_path: Path) -> Place:
 def fill(tree: Path) -> None:
     dice = random.Random(7)
     for number in range(FILES):
-        folder = tree / f"many{number % 10}"
+        folder = tree / f"many{number % FOLDERS}"
         folder.mkdir(exist_ok=True)
-        (folder / f"{number}").write_bytes(dice.randbytes(900))
+        (folder / f"{number}").write_bytes(dice.randbytes(EACH))
 
 
 def arrived(place: Place) -> int:
@@ -103,6 +104,13 @@ def assert_whole(place: Place, older: Fingerprints) -> None:
     assert not list((place.state / "spool/kept").rglob("[0-9]"))
 
 
+def assert_counted(place: Place, record: dict[str, Any]) -> None:
+    """All that has come since the snapshot before is new, whichever transfer brought it."""
+    assert (record["added_files"], record["added_bytes"]) == (FILES + FOLDERS, FILES * EACH)
+    new = [path.lstat().st_blocks * 512 for path in place.copy_of(place.trees[0]).glob("many*/*")]
+    assert (len(new), sum(new)) == (FILES, record["added_room"])
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_keeps_what_was_sent_says_so_and_the_next_takes_it_up(
     place: Place, number: signal.Signals
@@ -143,6 +151,7 @@ def test_one_resumed_after_another_loses_nothing(place: Place) -> None:
     assert_whole(place, older)
     record = place.record(place.sealed[-1])
     assert record["unsummed"] == 0 and len(record["resumed"]) == 2
+    assert_counted(place, record)
 
 
 def test_when_rsync_is_killed_the_same_run_takes_it_up(place: Place) -> None:
@@ -174,6 +183,8 @@ def test_after_kill_9_no_child_lives_on_and_the_journal_says_killed(place: Place
     assert place.rows("SELECT id FROM runs WHERE ended IS NULL") == []
     record = place.record(place.sealed[-1])
     assert record["summed"] + record["unsummed"] >= FILES
+    assert_counted(place, record)
+    assert f"new in {FILES + FOLDERS:,} files" in place.mails()[-1]
 
 
 def test_kill_9_at_any_moment_leaves_a_journal_that_opens_and_a_store_that_goes_on(place: Place) -> None:

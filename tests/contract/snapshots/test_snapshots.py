@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from runner.agent.clock import now
 from runner.agent.snapshots.sums import unescaped
 from tests.compare import differences, fingerprint
 from tests.contract.storehouse import NOBODY, Said, Storehouse, execute, frame
-from tests.trees import make_tree
+from tests.trees import change_tree, make_tree
 
 ONE, TWO, THREE = "2026-11-21T010000Z", "2026-11-22T010000Z", "2026-11-23T010000Z"
 
@@ -125,6 +125,30 @@ def test_files_taken_from_a_partial_whose_output_is_lost_are_counted_as_unsummed
         house.begin(ONE)
         house.send(ONE)
     assert house.snapshot(TWO, "", (ONE,)).answer["unsummed"] == 2
+
+
+@pytest.mark.parametrize("cuts", [("special", "links"), ("links/z", "odd", "plain")])
+def test_what_is_new_counts_the_same_whichever_transfer_brought_it(tmp_path: Path, cuts: Sequence[str]) -> None:
+    make_tree(tmp_path / "source", files=60)
+    names = [f"2026-11-2{day}T020000Z" for day in range(2, 3 + len(cuts))]
+    at_once, resumed = (Storehouse(root=tmp_path / each, source=tmp_path / "source") for each in ("once", "resumed"))
+    assert (at_once.snapshot(ONE).code, resumed.snapshot(ONE).code) == (0, 0)
+    change_tree(tmp_path / "source", seed=3)
+    (tmp_path / "source/new folder").mkdir()
+    (tmp_path / "source/new folder/half").write_bytes(os.urandom(3 << 20))
+    (tmp_path / "source/new folder/twin").hardlink_to(tmp_path / "source/new folder/half")
+    for number, cut in enumerate(cuts):
+        with resumed.held():
+            assert resumed.begin(names[number], ONE, names[:number]).code == 0
+            bases = [ONE, *(f".partial/{each}" for each in names[:number])]
+            assert resumed.send(names[number], bases, (f"--exclude=/{cut}",)).code == 0
+    last = resumed.snapshot(names[-1], ONE, names[:-1])
+    assert last.code == 0, last.out
+    whole = at_once.snapshot(names[-1], ONE).answer
+    keys = ("files", "added_files", "added_bytes", "added_room")
+    assert {key: last.answer[key] for key in keys} == {key: whole[key] for key in keys}
+    kept = record(resumed, names[-1])
+    assert (kept["added_files"], kept["added_bytes"]) == (whole["added_files"], whole["added_bytes"])
 
 
 def test_a_file_that_vanishes_during_the_transfer_is_no_exception(house: Storehouse) -> None:
