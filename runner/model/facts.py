@@ -166,13 +166,13 @@ class Space:
 class StoreFacts:
     """A store as it was read. `path` is where it really is. `problem` says why it cannot be used.
 
-    `mounted`: the store's own device differs from its parent's, or `disk mount` contains it.
-    `whole_seconds` is true where the disk cannot hold nanosecond times. `proven` is the last successful
-    drill of each sort, `files` and `database`; a sort that never succeeded is not in it. `unread` are
-    files and folders in it that are there and cannot be read: what they hold is not known. `lacks` are those
-    of nosuid and nodev that it is mounted without, `open` its own folders that others than root may enter,
-    `foreign` some of what is in its folder beside it. `aside` are snapshots that were taken out of the count,
-    `lost` those of which only the record is left.
+    `mounted`: the store's own device differs from its parent's, or `disk mount` contains it. `whole_seconds` is true
+    where the disk cannot hold nanosecond times. `proven` is the last successful drill of each sort, `files` and
+    `database`; a sort that never succeeded is not in it. `unread` are files and folders in it that are there and
+    cannot be read: what they hold is not known. `lacks` are those of nosuid and nodev that it is mounted without,
+    `open` its own folders that others than root may enter, `foreign` some of what is in its folder beside it. `aside`
+    are snapshots that were taken out of the count, `lost` those of which only the record is left, `written_off` those
+    whose record was put aside since.
     """
 
     path: AbsolutePath
@@ -188,6 +188,7 @@ class StoreFacts:
     trash: tuple[str, ...] = ()
     aside: tuple[Aside, ...] = ()
     lost: tuple[SnapshotName, ...] = ()
+    written_off: tuple[SnapshotName, ...] = ()
     unread: tuple[AbsolutePath, ...] = ()
     holder: Holder | None = None
     space: Space | None = None

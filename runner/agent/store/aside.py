@@ -11,12 +11,21 @@ from pathlib import Path
 
 from .. import durable
 from . import inventory, received
-from .layout import StoreFolder, folders, known_of, sealed
+from .layout import StoreFolder, folders, is_name, known_of, sealed
 
 
 def names(store: StoreFolder) -> tuple[str, ...]:
     """The snapshots that lie aside, oldest first."""
     return folders(StoreFolder(store.aside))
+
+
+def written_off(store: StoreFolder) -> tuple[str, ...]:
+    """The snapshots that were lost and of which the record lies aside, oldest first: a person knows of them."""
+    try:
+        known = {path.stem for path in records(store).iterdir() if path.suffix == ".json" and is_name(path.stem)}
+    except OSError:
+        return ()
+    return tuple(sorted(known.difference(names(store))))
 
 
 def records(store: StoreFolder) -> Path:

@@ -103,6 +103,7 @@ class StoreAnswer(NamedTuple):
     trash: tuple[str, ...] = ()
     aside: tuple[AsideAnswer, ...] = ()
     lost: tuple[str, ...] = ()
+    written_off: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     holder: Optional[HolderAnswer] = None
     space: Optional[SpaceAnswer] = None

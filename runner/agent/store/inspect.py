@@ -61,6 +61,7 @@ def _inspect(path: str, request: Mapping[str, Any]) -> contract.StoreAnswer:
         trash=trash or (),
         aside=tuple(_aside(store, name) for name in aside.names(store)),
         lost=layout.lost(store),
+        written_off=aside.written_off(store),
         unread=(
             *(str(path) for path, known in ((store.pins, pinned), (store.trash, trash)) if known is None),
             *_odd(store)[:FOREIGN],

@@ -9,7 +9,7 @@ from statistics import median
 
 from runner.agent.retention.contract import Links
 from runner.jobs.bundled import Bundled, unusable
-from runner.jobs.retention import prune, retention, steps
+from runner.jobs.retention import minimum, prune, retention, steps
 from runner.jobs.retention.doubts import shrunk
 from runner.jobs.retention.room import brought, is_full
 from runner.jobs.retention.runway import growth, runway
@@ -53,15 +53,14 @@ class CheckKind(Bundled):
             return skipped
         sealed = prune.counted(stored)
         decision = retention.decide(sealed, store.retention, stored.space, now)
-        more, gone = lost.had_more(site, store, facts), lost.gone(site, store, facts)
-        look = _StoreLook(
-            store=store, facts=stored, options=job.options, now=now, sealed=sealed, decision=decision, had_more=more
-        )
+        gone, missing = lost.gone(site, store, facts), lost.before(site, store, facts)
+        few = minimum.few(store, sealed, missing, now)
+        look = _StoreLook(store=store, facts=stored, options=job.options, now=now, sealed=sealed, decision=decision)
         # Of one that was emptied, or lost its records, it is said already that it has none.
         is_bare = gone is not None and not sealed
         doubts = (
             *((gone,) if gone else ()),
-            *_count(look),
+            *((few,) if few else ()),
             *(() if is_bare else (*foreign.doubts(store, stored), *_age(look))),
             *_growth(look),
             *_partials(look),
@@ -87,7 +86,6 @@ class _StoreLook:
     now: datetime
     sealed: tuple[Snapshot, ...]
     decision: retention.Decision
-    had_more: bool = False
 
     @property
     def clean(self) -> int:
@@ -102,49 +100,6 @@ class _StoreLook:
 
 def _doubt(text: str, do: str = "") -> Finding:
     return Finding(severity="attention", text=text, source="", do=do)
-
-
-def _count(look: _StoreLook) -> Sequence[Finding]:
-    policy = look.store.retention
-    if policy is None or look.clean >= policy.min or not look.sealed:
-        return ()
-    text = f"store {look.store.name} has {count(look.clean, 'snapshot')} without exceptions, min is {policy.min}"
-    oldest = look.sealed[0]
-    begun = snapshot_time(oldest.name)
-    days = (look.now - begun).days if begun else 0
-    unread = sum(snapshot.exceptions is None for snapshot in look.sealed)
-    unclean = sum(not is_clean(snapshot) for snapshot in look.sealed) - unread
-    beyond = len(look.sealed) - unread - unclean - look.clean
-    others = f"{unclean} more {'has' if unclean == 1 else 'have'} exceptions"
-    # A new store fills by one a day, and its keeper knows it: that is no reason to call anybody.
-    first = _is_first(oldest) and not look.had_more
-    if first and look.clean + 1 >= days:
-        text = f"{text}: it is still young{f', and {others}' if unclean else ''}"
-        return (Finding(severity="note", text=text, source=""),)
-    why, do = [], []
-    if unclean:
-        why.append(others)
-        do.append("`runner snapshots --exceptions` lists what could not be read; what never can goes into `accept`")
-    if unread:
-        why.append(f"of {unread} more that is not known")
-    if beyond:
-        why.append(f"{beyond} more are beyond per_day = {policy.per_day} of their days, and count for nothing")
-        do.append("see in `runner history` who makes so many in a day, and that the clock of the store's host is right")
-    if not first:
-        why.append(f"those before {oldest.name} are gone")
-        do.append("find out who removed them, if `min` was not raised: nothing expires below min")
-    if len(look.sealed) + 1 < days:
-        why.append(f"in {count(days, 'day')} there were {len(look.sealed)}")
-        do.append("see in `runner history` which runs failed")
-    text = f"{text}: {', '.join(why)}" if why else text
-    return (_doubt(text, "; ".join(do) or "nothing expires until there are enough"),)
-
-
-def _is_first(oldest: Snapshot) -> bool:
-    """Whether it may be the first that was ever made: then most of it was new."""
-    if oldest.files is None or oldest.added_files is None:
-        return False
-    return 2 * oldest.added_files >= oldest.files
 
 
 def _age(look: _StoreLook) -> Sequence[Finding]:
@@ -236,10 +191,8 @@ def _unproven(site: Site, look: _StoreLook) -> Sequence[Finding]:
     young = oldest is not None and look.now - oldest < look.options.proven_every
     sorts = ("files", *(("database",) if database else ()))
     expected = tuple(sort for sort in sorts if sort in look.facts.proven or not young)
-    return tuple(
-        _doubt(f"store {look.store.name}: {doubt.text}", doubt.do)
-        for doubt in drill.stale(look.facts.proven, expected, look.options.proven_every, look.now)
-    )
+    stale = drill.stale(look.facts, expected, look.options.proven_every, look.now)
+    return tuple(_doubt(f"store {look.store.name}: {doubt.text}", doubt.do) for doubt in stale)
 
 
 def _spare(look: _StoreLook) -> Space | None:
@@ -290,5 +243,5 @@ def _headline(look: _StoreLook, doubts: Sequence[Finding]) -> str:
     ahead = runway(growth(look.sealed), look.facts.space, look.store.retention)
     lasts = f"; {ahead.words()}" if len(look.sealed) > 1 else ""
     head = count(wrong, "thing") + " to look at" if wrong else "nothing to do"
-    proven = drill.ages(look.facts.proven, look.now)
+    proven = drill.ages(drill.standing(look.facts), look.now)
     return f"{head}: {count(len(look.sealed), 'snapshot')}{newest}{lasts}{f'; {proven}' if proven else ''}"

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from runner.jobs.retention.minimum import Before
 from runner.model.cause import Fault, of_store
-from runner.model.facts import Facts, StoreFacts, Wrote
+from runner.model.facts import Facts, Snapshot, StoreFacts, Wrote
 from runner.model.names import snapshot_time
 from runner.model.options import SnapshotOptions
 from runner.model.plan import Finding
@@ -17,6 +18,7 @@ from runner.model.text import count, size
 
 # A snapshot is named when it begins, and the journal knows when it ended.
 _NEAR = timedelta(minutes=1)
+_NAMED = 5
 
 
 def gone(site: Site, store: Store, facts: Facts) -> Finding | None:
@@ -27,13 +29,15 @@ def gone(site: Site, store: Store, facts: Facts) -> Finding | None:
     """
     stored = facts.hosts[store.host].stores[store.name]
     if stored.lost:
-        many, ends = len(stored.lost), " to ".join(dict.fromkeys((stored.lost[0], stored.lost[-1])))
+        many, ends = len(stored.lost), f"between {stored.lost[0]} and {stored.lost[-1]}"
         are, them = ("is", "it") if many == 1 else ("are", "them")
-        text = f"{count(many, 'snapshot')} of store {store.name} {are} gone, and no run expired {them}: {ends}"
+        # Of many only the ends are told, and nobody is to take that for all between them.
+        where, named = (f" {ends}", "") if many > _NAMED else ("", f": {', '.join(stored.lost)}")
+        text = f"{count(many, 'snapshot')}{where} of store {store.name} {are} gone, and no run expired {them}{named}"
         do = "find out who removed what; only the records are left, and when that is known they go aside:"
         return _finding(store, text, do, f"runner snapshots {store.name} --set-aside lost")
     wrote = _wrote(site, store, stored, facts)
-    if not wrote or stored.aside or any(snapshot.recorded for snapshot in stored.sealed):
+    if not wrote or stored.aside or stored.written_off or any(snapshot.recorded for snapshot in stored.sealed):
         return None
     first, last = min(each.first for each in wrote), max(each.last for each in wrote)
     many = sum(each.count for each in wrote)
@@ -45,12 +49,25 @@ def gone(site: Site, store: Store, facts: Facts) -> Finding | None:
     return _finding(store, text, f"find out who emptied {stored.path}; the next snapshot copies everything again")
 
 
-def had_more(site: Site, store: Store, facts: Facts) -> bool:
-    """Whether snapshots were sealed in this very store before the oldest that it has."""
+def before(site: Site, store: Store, facts: Facts) -> Before:
+    """What is known of snapshots before the oldest that this very store has."""
     stored = facts.hosts[store.host].stores[store.name]
-    oldest = next((snapshot_time(each.name) for each in stored.sealed if each.recorded), None)
+    oldest = next((each for each in stored.sealed if each.recorded), None)
+    begun = snapshot_time(oldest.name) if oldest else None
     wrote = _wrote(site, store, stored, facts)
-    return oldest is not None and any(each.first < oldest - _NEAR for each in wrote)
+    more = begun is not None and any(each.first < begun - _NEAR for each in wrote)
+    if oldest is None or (_is_first(oldest) and not more):
+        return Before.NONE
+    if stored.lost:
+        return Before.TOLD
+    return Before.WRITTEN_OFF if any(name < oldest.name for name in stored.written_off) else Before.GONE
+
+
+def _is_first(oldest: Snapshot) -> bool:
+    """Whether it may be the first that was ever made: then most of it was new."""
+    if oldest.files is None or oldest.added_files is None:
+        return False
+    return 2 * oldest.added_files >= oldest.files
 
 
 def _wrote(site: Site, store: Store, stored: StoreFacts, facts: Facts) -> tuple[Wrote, ...]:

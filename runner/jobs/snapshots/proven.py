@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from runner.jobs.retention.doubts import Doubt
-from runner.model.facts import Proven
+from runner.model.facts import Proven, StoreFacts
 from runner.model.text import length
 
 SORTS = ("files", "database")
@@ -30,13 +30,22 @@ def ages(proven: Mapping[str, Proven], now: datetime) -> str:
     return f"last proven restore: {', '.join(listed)}" if listed else ""
 
 
-def stale(proven: Mapping[str, Proven], sorts: Sequence[str], every: timedelta, now: datetime) -> tuple[Doubt, ...]:
-    """What was not proven for longer than `every`, or never, of these sorts."""
-    doubts = []
+def standing(stored: StoreFacts) -> Mapping[str, Proven]:
+    """The last proof of each sort whose snapshot is there: of one that is gone it proves nothing about the others."""
+    names = {snapshot.name for snapshot in stored.sealed if snapshot.recorded}
+    return {sort: proof for sort, proof in stored.proven.items() if proof.snapshot in names}
+
+
+def stale(stored: StoreFacts, sorts: Sequence[str], every: timedelta, now: datetime) -> tuple[Doubt, ...]:
+    """What was not proven for longer than `every`, or never, of these sorts; or only of a snapshot that is gone."""
+    known, doubts = standing(stored), []
     for sort in sorts:
-        last = proven.get(sort)
+        last, lost = known.get(sort), stored.proven.get(sort)
         what = f"a restore of {'files' if sort == 'files' else 'the database'}"
-        if last is None:
+        if last is None and lost is not None:
+            text = f"{what} was last proven to work with {lost.snapshot}, which is gone"
+            doubts.append(Doubt(text=f"{text}: it proves nothing of the others", do="run a job of kind drill"))
+        elif last is None:
             doubts.append(Doubt(text=f"{what} was never proven to work", do="run a job of kind drill"))
         elif now - last.at > every:
             text = f"{what} was last proven to work {_age(last, now)} ago, with {last.snapshot}"

@@ -160,7 +160,8 @@ def test_what_somebody_removed_is_lost_and_stays_so_until_a_person_sets_it_aside
     assert facts(house)["lost"] == [TWO]
     answer = verb(house, "set-aside", TWO).answer
     assert (answer["aside"], answer["record_only"], answer["sealed"]) == (TWO, True, 2)
-    assert (facts(house)["lost"], facts(house)["aside"]) == ([], [])
+    known = facts(house)
+    assert (known["lost"], known["aside"], known["written_off"]) == ([], [], [TWO])
     assert (house.root / f".aside/records/{TWO}.json").is_file()
 
 

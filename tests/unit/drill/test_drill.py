@@ -291,6 +291,18 @@ def test_a_proof_that_is_too_old_or_missing_is_a_matter_for_a_person() -> None:
     assert checked({}, week) == ["store papio: a restore of files was never proven to work"]
 
 
+def test_a_proof_of_a_snapshot_that_is_gone_proves_nothing_of_the_others() -> None:
+    gone = {"files": {"snapshot": "2026-01-01T081500Z", "at": parts.NOW - timedelta(hours=1)}}
+    assert checked(gone, timedelta(days=7)) == [
+        "store papio: a restore of files was last proven to work with 2026-01-01T081500Z, which is gone: "
+        "it proves nothing of the others"
+    ]
+    facts = parts.facts({"server": {"store": {"sealed": [{"name": NEW}, {"name": OLD, "recorded": False}]}}})
+    stored = replace(facts.hosts["server"].stores["papio"], proven=PROVEN)
+    assert drill.ages(drill.standing(stored), parts.NOW) == "last proven restore: 2 days ago (files)"
+    assert drill.standing(replace(stored, sealed=())) == {}
+
+
 def test_the_last_proven_snapshot_never_expires_while_no_newer_one_is() -> None:
     sealed = [Snapshot(name=name, proven=("files",) if name == OLD else ()) for name in NAMES]
     made = retention.decide(sealed, Retention(min=1, max=2), None, parts.NOW)

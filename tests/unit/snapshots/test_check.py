@@ -93,25 +93,25 @@ DAILY = Retention(min=3, max=400, per_day=2)
         ("no retention", sealed(1), None, []),
         (
             "the old ones are gone", sealed(2), POLICY,
-            ["store papio has 2 snapshots without exceptions, min is 3: those before 2026-11-21T081500Z are gone"],
+            ["store papio has 2 snapshots, min is 3: those before 2026-11-21T081500Z are gone"],
         ),
         (
             "exceptions", sealed(4, d20=E13, d22=E13), POLICY,
-            ["store papio has 2 snapshots without exceptions, min is 3: 2 more have exceptions, "
+            ["store papio has 4 snapshots, min is 3, and 2 of them count: 2 have exceptions, "
              "those before 2026-11-19T081500Z are gone"],
         ),
         (
             "days without one", [sealed(12, first=True)[0], *sealed(1)], POLICY,
-            ["store papio has 2 snapshots without exceptions, min is 3: in 12 days there were 2"],
+            ["store papio has 2 snapshots, min is 3: in 12 days there were 2"],
         ),
         (
             "not counted by their records", sealed(2, d21={"files": None}), POLICY,
-            ["store papio has 2 snapshots without exceptions, min is 3: those before 2026-11-21T081500Z are gone"],
+            ["store papio has 2 snapshots, min is 3: those before 2026-11-21T081500Z are gone"],
         ),
         (
             "all made on one day", sealed(5, **{f"d{day}": SEALED_AT_ONCE for day in range(18, 23)}), DAILY,
-            ["store papio has 2 snapshots without exceptions, min is 3: 3 more are beyond per_day = 2 of their "
-             "days, and count for nothing, those before 2026-11-18T081500Z are gone"],
+            ["store papio has 5 snapshots, min is 3, and 2 of them count: 3 are beyond the 2 a day that count (per_day), "
+             "those before 2026-11-18T081500Z are gone"],
         ),
         ("none at all", [], POLICY, ["store papio has no snapshot"]),
     ],
@@ -149,20 +149,29 @@ def test_on_the_root_filesystem_only_the_mode_keeps_users_away_and_that_is_a_not
 def test_a_store_that_is_young_has_few_and_nobody_is_called() -> None:
     made = draft(sealed(2, first=True))
     assert [(each.severity, each.text) for each in made.findings] == [
-        ("note", "store papio has 2 snapshots without exceptions, min is 3: it is still young")
+        ("note", "store papio has 2 snapshots, min is 3: it is still young")
     ]
 
 
 def test_a_young_store_whose_snapshots_have_exceptions_says_so_and_where_such_a_name_goes() -> None:
     (note,) = draft(sealed(2, first=True, d22=E13)).findings
     assert note.severity == "note"
-    assert note.text.endswith(
-        "has 1 snapshot without exceptions, min is 3: it is still young, and 1 more has exceptions"
-    )
+    assert note.text.endswith("has 2 snapshots, min is 3, and 1 of them counts: 1 has exceptions; it is still young")
     (later,) = draft(sealed(9, first=True, **{f"d{day}": E13 for day in range(14, 23)})).findings
     assert later.severity == "attention"
-    assert later.text.endswith("has 0 snapshots without exceptions, min is 3: 9 more have exceptions")
+    assert later.text.endswith("has 9 snapshots, min is 3, and none of them counts: 9 have exceptions")
     assert later.do.endswith("what never can goes into `accept`")
+
+
+def test_in_a_young_store_too_it_is_said_why_some_do_not_count() -> None:
+    made = draft(sealed(5, first=True, **{f"d{day}": SEALED_AT_ONCE for day in range(18, 23)}), DAILY)
+    assert [(each.severity, each.text) for each in made.findings] == [
+        ("attention", "store papio has 5 snapshots, min is 3, and 2 of them count: 3 are beyond the 2 a day that count (per_day)")
+    ]  # fmt: skip
+    at_once = [{**each, "name": f"2026-11-22T08150{number}Z"} for number, each in enumerate(sealed(5, first=True))]
+    (note,) = draft(at_once, DAILY).findings
+    assert note.severity == "note"
+    assert note.text.endswith("and 2 of them count: 3 are beyond the 2 a day that count (per_day); it is still young")
 
 
 def test_a_store_from_which_somebody_removed_the_oldest_is_not_young() -> None:
@@ -369,8 +378,8 @@ def test_what_is_wrong_makes_the_report_ask_for_a_person() -> None:
     made = compose(here, RunResult(run="r", started=parts.NOW, ended=parts.NOW, plans=(plan,)))
     assert made.verdict == Verdict.ATTENTION
     (action,) = made.actions
-    assert action.text.startswith("check: store papio has 2 snapshots without exceptions, min is 3")
-    assert action.text.endswith("nothing expires below min")
+    assert action.text.startswith("check: store papio has 2 snapshots, min is 3")
+    assert action.text.endswith("no run expires below min")
 
 
 def test_what_could_not_be_read_of_a_store_is_not_nothing() -> None:

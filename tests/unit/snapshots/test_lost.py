@@ -21,6 +21,7 @@ from tests.unit import parts
 
 UUID, OTHER = "11111111-2222-3333-4444-555555555555", "99999999-2222-3333-4444-555555555555"
 ONE, TWO = "2026-11-21T081500Z", "2026-11-22T081500Z"
+MANY = [f"2026-11-1{day}T081500Z" for day in range(6)]
 HERE = Wrote(
     path="/srv/backups/papio",
     uuid=UUID,
@@ -51,7 +52,9 @@ def facts(wrote: Wrote | None = HERE, *, live: bool = True, **store: Any) -> Fac
             "store papio has been emptied: 40 snapshots sealed in it since 2026-10-14, the last on 2026-11-22, and none is left",
         ),
         ("all removed, a partial is left", facts(partials=[{"name": TWO}]), "store papio has been emptied"),
-        ("only the snapshots removed", facts(None, lost=[ONE, TWO]), f"2 snapshots of store papio are gone, and no run expired them: {ONE} to {TWO}"),
+        ("only the snapshots removed", facts(None, lost=[ONE, TWO]), f"2 snapshots of store papio are gone, and no run expired them: {ONE}, {TWO}"),
+        ("more than a line can name", facts(None, lost=MANY), f"6 snapshots between {MANY[0]} and {MANY[-1]} of store papio are gone, and no run expired them"),
+        ("all lost, and written off", facts(written_off=[ONE, TWO]), ""),
         ("one of some", facts(sealed=[{"name": TWO}], lost=[ONE]), f"1 snapshot of store papio is gone, and no run expired it: {ONE}"),
         ("the records removed", facts(sealed=[{"name": TWO, "recorded": False}]), "store papio has lost its records: 40 snapshots"),
         ("one foreign folder in a new store", facts(None, sealed=[{"name": TWO, "recorded": False}]), ""),
@@ -104,6 +107,10 @@ def test_a_store_that_was_emptied_is_not_young_again() -> None:
         (facts(sealed=YOUNG), "attention", f"those before {TWO} are gone"),
         (facts(uuid=OTHER, sealed=YOUNG), "note", "it is still young"),
         (facts(replace(HERE, first=parts.NOW - timedelta(hours=20)), sealed=YOUNG), "note", "it is still young"),
+        # What is gone is one thing to do, and none once a person has written it off.
+        (facts(sealed=YOUNG, lost=[ONE]), "note", "nothing expires until there are enough"),
+        (facts(sealed=YOUNG, written_off=[ONE]), "note", f"those before {TWO} are lost, and it fills again"),
+        (facts(sealed=YOUNG, written_off=["2026-11-22T091500Z"]), "attention", f"those before {TWO} are gone"),
     ):
         (found,) = [
             finding
