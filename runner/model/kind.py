@@ -15,12 +15,16 @@ from runner.model.site import Job, Site
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Draft:
-    """What a kind makes of a job: a planned job with its steps, or a skip; findings with either."""
+    """What a kind makes of a job: a planned job with its steps, or a skip; findings with either.
+
+    `anew`: it writes all there is, as if for the first time: what it wrote before says nothing of how much that is.
+    """
 
     planned: PlannedJob | None = None
     steps: tuple[Step, ...] = ()
     skip: Skip | None = None
     findings: tuple[Finding, ...] = ()
+    anew: bool = False
 
 
 class JobKind(Protocol):

@@ -78,7 +78,7 @@ def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[st
             *closing.steps(site, f"prepare-{name}", name, stores[name]),
         )
     )
-    planned = [draft.planned for draft in drafts if draft.planned]
+    planned = [(draft.planned, draft.anew) for draft in drafts if draft.planned]
     return Plan(
         id=plan_id(facts.at),
         made_at=facts.at,
@@ -86,7 +86,7 @@ def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[st
         live=site.live,
         jobs=(
             *(PlannedJob(name=name, kind=PREPARE) for name in dict.fromkeys(step.job for step in preparing)),
-            *(_after(job, preparing, past.get(job.name, Forecast())) for job in planned),
+            *(_after(job, preparing, Forecast() if anew else past.get(job.name, Forecast())) for job, anew in planned),
         ),
         steps=(*preparing, *steps),
         skips=tuple(draft.skip for draft in drafts if draft.skip),

@@ -98,9 +98,9 @@ def _unknown(jobs: Sequence[PlannedJob], *, alone: bool) -> list[str]:
     first = [job.name for job in jobs if not job.forecast.runs]
     later = [job.name for job in jobs if job.forecast.runs]
     if alone and not (first and later):
-        when = "a day brings is not known before the second run" if later else "is not known before the first run"
+        when = "a day brings is not known before the second run" if later else "is not known yet"
         return [f"how much {when}"]
-    texts = [f"what {name} brings is not known before its first run" for name in first]
+    texts = [f"what {name} brings is not known yet" for name in first]
     return [*texts, *(f"what a day of {name} brings is not known before its second run" for name in later)]
 
 

@@ -161,11 +161,9 @@ def _compared_with(outcome: Outcome) -> Iterator[str]:
     if not isinstance(answer, Compared):
         return
     # Who is not root gets no owners back, and compares no attributes.
-    attributes = f", attributes of {answer.attributes:,}" if answer.attributes else ""
-    yield (
-        f"compared with what was recorded when sealed: content of {answer.recorded:,}{attributes}; "
-        f"with the source: {answer.source:,}"
-    )
+    attributes = f", the attributes of {answer.attributes:,}" if answer.attributes else ""
+    files, source = count(answer.recorded, "file"), count(answer.source, "name")
+    yield f"compared: {files} with the checksums of the seal{attributes}; {source} with the source as it is now"
     if answer.unchecked:
         files = count(answer.unchecked, "file")
         yield f"{files} with a checksum that no program at the store can check; install xxhash"

@@ -73,7 +73,8 @@ def findings(
 ) -> tuple[Finding, ...]:
     """What a person should know of the snapshot before it is made: what it misses, and what is short."""
     store, version = job.options.store, source.rsync.version
-    doubts = []
+    doubts: list[Finding] = []
+    notes: list[str] = []
     for mount in choice.absent:
         text = f"{mount} of {job.host} should be in this snapshot and is not mounted"
         doubts.append(attention(job, text, "mount it, or name it in `exclude`"))
@@ -81,10 +82,11 @@ def findings(
         text = f"the disk of store {store} keeps whole seconds only: nothing will be shared"
         doubts.append(attention(job, text, "make it again with 256-byte inodes (mke2fs -I 256)"))
     if unread := foreign.unread_records(site.store(store), stored):
+        # In the words of the check: it is one thing to do, and is said once.
+        doubts.append(replace(unread, source=job.name))
         own = [each for each in stored.sealed if each.recorded and each.host == job.host]
         shared = "nothing is shared with it" if own else f"there is no other of {job.host}, so all is copied again"
-        doubts.append(replace(unread, source=job.name, text=f"{unread.text}; {shared}"))
-    notes = []
+        notes.append(f"a snapshot whose record cannot be read is no basis: {shared}")
     if source.uid != 0:
         notes.append(f"not root on {job.host}: owners are not kept, and what only root may read is missing")
     if site.live and rsync.version_number(version) < SAFE_RSYNC:

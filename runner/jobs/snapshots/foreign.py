@@ -41,12 +41,11 @@ def unread_records(store: Store, stored: StoreFacts) -> Finding | None:
     more = f" and {len(names) - 1} more there" if names[1:] else ""
     path = f"{stored.path}/.runner/records/{names[0]}.json{more}"
     text = f"the record of {count(len(names), 'snapshot')} of store {store.name} is empty or damaged: {path}"
-    counts, them = (
-        ("that snapshot may be whole, but counts", "it")
-        if len(names) == 1
-        else ("these snapshots may be whole, but count", "them")
-    )
-    do = f"look at the disk of {store.host} (dmesg, smartctl -a); {counts} for nothing; if you can do without {them}:"
+    counts, them = ("it may be whole, but counts", "it")
+    if len(names) > 1:
+        counts, them = ("they may be whole, but count", "them")
+    look = f"look at the disk of {store.host} (dmesg, smartctl -a); {counts} for nothing"
+    do = f"{look}; to take {them} out of the count (nothing is removed):"
     return replace(_doubt(text, do), command=f"runner snapshots {store.name} --set-aside {' '.join(names)}")
 
 

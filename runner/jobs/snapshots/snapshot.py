@@ -155,7 +155,7 @@ def _draft(work: _SnapshotWork) -> Draft:
         writes=f"{store.name}/{work.name}",
         resumes=len(target.partials),
         about=fallen.usual(work.own, store.retention),
-        forecast=_foreseen(room.need, stored),
+        forecast=_foreseen(room.need, work),
     )
     return Draft(
         planned=planned,
@@ -166,6 +166,7 @@ def _draft(work: _SnapshotWork) -> Draft:
             *findings.short(job, store, stored, room),
             *restored.findings(site, job, work.restored, work.now),
         ),
+        anew=not work.own,
     )
 
 
@@ -179,9 +180,9 @@ def _need(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> making_r
     return making_room.need(prune.counted(work.stored), fresh, frozenset(owners))
 
 
-def _foreseen(need: making_room.Need, stored: StoreFacts) -> Forecast:
-    """The first copy is of all there is; what a later one brings is known from history alone."""
-    return Forecast() if stored.sealed or not need.bytes else Forecast(bytes=need.bytes, files=need.inodes)
+def _foreseen(need: making_room.Need, work: _SnapshotWork) -> Forecast:
+    """Where there is nothing to share with all is copied; what comes otherwise is known from history alone."""
+    return Forecast() if work.own or not need.bytes else Forecast(bytes=need.bytes, files=need.inodes)
 
 
 def _choice(work: _SnapshotWork) -> filesystems.FilesystemChoice:

@@ -193,6 +193,15 @@ def test_the_forecast_of_a_job_is_in_its_plan() -> None:
     assert [job.forecast for job in plan.jobs] == [Forecast(), foretold]
 
 
+def test_days_that_shared_foretell_nothing_where_there_is_nothing_to_share_with() -> None:
+    past = {"backup-papio": Forecast(bytes=0, files=0, seconds=5.5, runs=7)}
+    site = parts.site(live=False)
+    for sealed, known in (([], Forecast()), ([{"name": "2026-11-22T081500Z", "host": "papio"}], past["backup-papio"])):
+        facts = parts.facts({"server": {"store": {"sealed": sealed}}}, live=False)
+        (job,) = planner.draft(site, [site.job("backup-papio")], facts, KINDS, past).jobs
+        assert job.forecast == known
+
+
 def inserted(*wishes: Insertion) -> list[str]:
     plan = parts.plan(parts.step("a/one"), parts.step("a/two"), parts.step("b/one"))
 

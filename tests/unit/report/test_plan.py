@@ -112,11 +112,11 @@ def job(name: str, **changes: object) -> PlannedJob:
 @pytest.mark.parametrize(
     ("jobs", "effects", "text"),
     [
-        ((job("a"),), [Effect.WRITE], "writes 1 snapshot; how much is not known before the first run; expires nothing"),
+        ((job("a"),), [Effect.WRITE], "writes 1 snapshot; how much is not known yet; expires nothing"),
         (
             (job("a", forecast=Forecast(bytes=2**30, seconds=60.0, runs=1)), job("b", resumes=2)),
             [Effect.WRITE],
-            "writes 2 snapshots; takes up 2 interrupted snapshots; about 1.0 GiB new in 1 min; what b brings is not known before its first run; expires nothing",
+            "writes 2 snapshots; takes up 2 interrupted snapshots; about 1.0 GiB new in 1 min; what b brings is not known yet; expires nothing",
         ),
         (
             (job("a", forecast=Forecast(runs=1)),),
@@ -126,7 +126,7 @@ def job(name: str, **changes: object) -> PlannedJob:
         (
             (job("a"), job("b", forecast=Forecast(runs=1))),
             [Effect.WRITE],
-            "what a brings is not known before its first run; what a day of b brings is not known",
+            "what a brings is not known yet; what a day of b brings is not known",
         ),
         ((job("a"),), [Effect.DESTROY, Effect.INTERRUPT], "interrupts: a/1; destroys: a/0."),
     ],

@@ -9,6 +9,7 @@ from runner.jobs.snapshots.check import CheckKind
 from runner.jobs.snapshots.foreign import unread_records
 from runner.jobs.snapshots.snapshot import SnapshotKind
 from runner.model.facts import StoreFacts
+from runner.report.todo import to_do
 from tests.unit import parts
 
 
@@ -26,7 +27,11 @@ def test_it_is_named_by_its_path_and_all_is_copied_again() -> None:
     draft = SnapshotKind().draft(site, site.job("backup-papio"), facts, facts.at)
     (finding,) = [each for each in draft.findings if each.severity == "attention"]
     assert f"/srv/backups/papio/.runner/records/{store.sealed[-1].name}.json" in finding.text
-    assert "there is no other of papio, so all is copied again" in finding.text
+    notes = [each.text for each in draft.findings if each.severity == "note"]
+    assert (
+        "a snapshot whose record cannot be read is no basis: there is no other of papio, so all is copied again"
+        in notes
+    )
     assert finding.command == f"runner snapshots papio --set-aside {store.sealed[-1].name}"
     assert draft.planned, "a backup is made all the same"
 
@@ -35,7 +40,7 @@ def test_the_command_is_for_all_of_them() -> None:
     site, known = parts.site(), parts.facts().hosts["server"].stores["papio"]
     several = tuple(replace(known.sealed[0], name=f"2026-11-{day}T081500Z", exceptions=None) for day in range(10, 22))
     finding = unread_records(site.store("papio"), replace(known, sealed=several))
-    assert finding and finding.do.endswith("if you can do without them:")
+    assert finding and finding.do.endswith("to take them out of the count (nothing is removed):")
     assert finding.command.split()[4:] == [each.name for each in several]
 
 
@@ -51,5 +56,12 @@ def test_the_check_says_so_every_day() -> None:
     facts = parts.facts({"server": {"store": {"sealed": sealed(store, exceptions=None)}}})
     options = CheckKind.options(store="papio")
     job = replace(site.job("backup-papio"), name="check-papio", kind="check", options=options)
-    draft = CheckKind().draft(site, job, facts, facts.at)
-    assert any("is empty or damaged" in finding.text for finding in draft.findings)
+    checked, backed_up = (
+        CheckKind().draft(site, job, facts, facts.at),
+        SnapshotKind().draft(site, site.job("backup-papio"), facts, facts.at),
+    )
+    found = [each for draft in (checked, backed_up) for each in draft.findings if "empty or damaged" in each.text]
+    # One thing to do, which is said once.
+    assert len(found) == 2
+    (item,) = to_do((), found, {}).items
+    assert item.text.count("is empty or damaged") == 1
