@@ -170,9 +170,8 @@ class StoreFacts:
     where the disk cannot hold nanosecond times. `proven` is the last successful drill of each sort, `files` and
     `database`; a sort that never succeeded is not in it. `unread` are files and folders in it that are there and
     cannot be read: what they hold is not known. `lacks` are those of nosuid and nodev that it is mounted without,
-    `open` its own folders that others than root may enter, `foreign` some of what is in its folder beside it. `aside`
-    are snapshots that were taken out of the count, `lost` those of which only the record is left, `written_off` those
-    whose record was put aside since.
+    `open` its own folders that others may enter, `foreign` some of what is in it beside it. `aside` are snapshots out
+    of the count, `lost` those of which only the record is left, `written_off` those whose record was put aside since.
     """
 
     path: AbsolutePath

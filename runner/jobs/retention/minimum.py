@@ -16,16 +16,16 @@ from runner.model.text import count
 _FIND_OUT = "find out who removed them, or whether `min` was raised: no run expires below min"
 
 
-class Before(Enum):
+class OlderOnes(Enum):
     """What is known of snapshots before the oldest that a store has."""
 
     NONE = "it may be the first that was ever made"
-    TOLD = "some are gone, as another finding says"
+    LOST = "some are gone, as another finding says"
     WRITTEN_OFF = "some are gone, and a person knows it"
     GONE = "some are gone, and this is where it is said"
 
 
-def few(store: Store, sealed: Sequence[Snapshot], before: Before, now: datetime) -> Finding | None:
+def few(store: Store, sealed: Sequence[Snapshot], older: OlderOnes, now: datetime) -> Finding | None:
     """That fewer of the snapshots, oldest first, count than `min`; None where there are enough, or none at all.
 
     A store fills by one a day, when it is new and when what it had is known to be lost: that is a note.
@@ -41,17 +41,18 @@ def few(store: Store, sealed: Sequence[Snapshot], before: Before, now: datetime)
     text = f"store {store.name} has {count(len(sealed), 'snapshot')}, min is {policy.min}"
     if why:
         text = f"{text}, and {known or 'none'} of them {'count' if known > 1 else 'counts'}"
-    if before in (Before.NONE, Before.WRITTEN_OFF) and known + 1 >= days:
-        again = "it is still young" if before == Before.NONE else f"those before {oldest} are lost, and it fills again"
-        return Finding(severity="note", source="", text=f"{text}: {'; '.join(filter(None, (', '.join(why), again)))}")
-    if before == Before.GONE:
+    if older in (OlderOnes.NONE, OlderOnes.WRITTEN_OFF) and known + 1 >= days:
+        young, again = "it is still young", f"those before {oldest} are lost, and it fills again"
+        why = [*([", ".join(why)] if why else []), young if older == OlderOnes.NONE else again]
+        return Finding(severity="note", source="", text=f"{text}: {'; '.join(why)}")
+    if older == OlderOnes.GONE:
         why.append(f"those before {oldest} are gone")
         do.append(_FIND_OUT)
     if len(sealed) + 1 < days:
         why.append(f"in {count(days, 'day')} there were {len(sealed)}")
         do.append("see in `runner history` which runs failed")
     text = f"{text}: {', '.join(why)}" if why else text
-    if before == Before.TOLD and not why:
+    if older == OlderOnes.LOST and not why:
         return Finding(severity="note", source="", text=f"{text}: nothing expires until there are enough")
     todo = "; ".join(do) or "nothing expires until there are enough"
     return Finding(severity="attention", source="", text=text, do=todo)

@@ -131,12 +131,12 @@ def findings(where: Place, decision: Decision, store: Store) -> tuple[Finding, .
     doubts = tuple(
         Finding(severity="attention", source=where.job, text=doubt.text, do=doubt.do) for doubt in decision.doubts
     )
-    why = (replace(frozen(decision, store, "nothing expires from this store"), source=where.job),)
+    why = (replace(frozen(decision, store), source=where.job),)
     return (*(why if decision.frozen else ()), *doubts)
 
 
-def frozen(decision: Decision, store: Store, what: str) -> Finding:
-    """`what`, and why it is that nothing may expire: of one cause for all jobs of the store that suffer from it."""
+def frozen(decision: Decision, store: Store, what: str = "nothing expires from this store") -> Finding:
+    """`what`, and why it is that nothing may expire: of one cause, and in the same words, for all jobs of the store."""
     fault, ahead = (decision.cause.fault, decision.cause.ahead) if decision.cause else (None, ())
     do, command = decision.do, ""
     if ahead:

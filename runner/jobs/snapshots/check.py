@@ -53,8 +53,8 @@ class CheckKind(Bundled):
             return skipped
         sealed = prune.counted(stored)
         decision = retention.decide(sealed, store.retention, stored.space, now)
-        gone, missing = lost.gone(site, store, facts), lost.before(site, store, facts)
-        few = minimum.few(store, sealed, missing, now)
+        gone, older = lost.gone(site, store, facts), lost.older(site, store, facts)
+        few = minimum.few(store, sealed, older, now)
         look = _StoreLook(store=store, facts=stored, options=job.options, now=now, sealed=sealed, decision=decision)
         # Of one that was emptied, or lost its records, it is said already that it has none.
         is_bare = gone is not None and not sealed
@@ -166,7 +166,7 @@ def _partials(look: _StoreLook) -> Sequence[Finding]:
 
 def _room(look: _StoreLook) -> Sequence[Finding]:
     decision = look.decision
-    frozen = (prune.frozen(decision, look.store, "nothing expires"),) if decision.frozen else ()
+    frozen = (prune.frozen(decision, look.store),) if decision.frozen else ()
     spare = _spare(look)
     if look.facts.space is None or spare is None:
         return frozen

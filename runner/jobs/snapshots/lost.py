@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from runner.jobs.retention.minimum import Before
+from runner.jobs.retention.minimum import OlderOnes
 from runner.model.cause import Fault, of_store
 from runner.model.facts import Facts, Snapshot, StoreFacts, Wrote
 from runner.model.names import snapshot_time
@@ -49,7 +49,7 @@ def gone(site: Site, store: Store, facts: Facts) -> Finding | None:
     return _finding(store, text, f"find out who emptied {stored.path}; the next snapshot copies everything again")
 
 
-def before(site: Site, store: Store, facts: Facts) -> Before:
+def older(site: Site, store: Store, facts: Facts) -> OlderOnes:
     """What is known of snapshots before the oldest that this very store has."""
     stored = facts.hosts[store.host].stores[store.name]
     oldest = next((each for each in stored.sealed if each.recorded), None)
@@ -57,10 +57,10 @@ def before(site: Site, store: Store, facts: Facts) -> Before:
     wrote = _wrote(site, store, stored, facts)
     more = begun is not None and any(each.first < begun - _NEAR for each in wrote)
     if oldest is None or (_is_first(oldest) and not more):
-        return Before.NONE
+        return OlderOnes.NONE
     if stored.lost:
-        return Before.TOLD
-    return Before.WRITTEN_OFF if any(name < oldest.name for name in stored.written_off) else Before.GONE
+        return OlderOnes.LOST
+    return OlderOnes.WRITTEN_OFF if any(name < oldest.name for name in stored.written_off) else OlderOnes.GONE
 
 
 def _is_first(oldest: Snapshot) -> bool:

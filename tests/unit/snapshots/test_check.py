@@ -212,7 +212,7 @@ def test_the_newest_may_be_so_old(within: timedelta, texts: list[str]) -> None:
         ("not known", {"added_bytes": None, "added_files": None}, []),
         (
             "shrank", {"files": 100},
-            ["nothing expires: papio shrank: 100 files in 2026-11-22T081500Z, 1,000 before; max_shrink is 30 %"],
+            ["nothing expires from this store: papio shrank: 100 files in 2026-11-22T081500Z, 1,000 before; max_shrink is 30 %"],
         ),
     ],
 )  # fmt: skip
@@ -328,7 +328,7 @@ def test_a_store_that_fills_faster_than_its_runway_is_told(
 
 def test_a_frozen_store_is_told_by_the_check_too() -> None:
     (text,) = attentions(draft([*sealed(9), {"name": "2026-11-24T081500Z"}]))
-    assert text.startswith("nothing expires: the clock says 2026-11-23 08:15 UTC")
+    assert text.startswith("nothing expires from this store: the clock says 2026-11-23 08:15 UTC")
 
 
 def disk(mount: str, dev: int, kind: str = "ext4") -> dict[str, Any]:
