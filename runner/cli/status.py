@@ -231,9 +231,9 @@ def _runway(holding: Holding) -> str:
 
 
 def _proven(holding: Holding, now: datetime) -> str:
-    from runner.jobs.snapshots.proven import ages
+    from runner.jobs.snapshots.proven import ages, standing
 
-    return ages(holding.contents.proven, now) if holding.contents else ""
+    return ages(standing(holding.contents), now) if holding.contents else ""
 
 
 def _json(status: _Status) -> dict[str, Any]:

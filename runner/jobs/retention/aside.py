@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -51,7 +52,18 @@ def set_aside(site: Site, asked: AsideRequest, now: datetime) -> Draft:
         text = f"the last drill that succeeded was of {', '.join(proven)}: it proves nothing about those that stay"
         findings.append((text, "run the drill when this is done"))
     head = f"take {_shown(asked.names)} out of store {asked.store.name}; nothing is removed"
-    return _draft(where, asked, "aside", head, made, findings)
+    draft = _draft(where, asked, "aside", head, made, findings)
+    # Of what is lost only the record goes aside: there is nothing that could come back.
+    if not (whole := sorted(set(asked.names) - set(asked.facts.lost))):
+        return draft
+    back = Finding(
+        severity="note",
+        source=where.job,
+        text="nothing is removed",
+        do=f"to let {'it' if len(whole) == 1 else 'them'} count again:",
+        command=shlex.join(("runner", "snapshots", asked.store.name, "--bring-back", *whole)),
+    )
+    return replace(draft, findings=(*draft.findings, back))
 
 
 def bring_back(site: Site, asked: AsideRequest, now: datetime) -> Draft:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -105,13 +104,7 @@ def _moved(job: PlannedJob, moved: Sequence[Outcome]) -> tuple[str, tuple[str, .
     answers = [read(outcome.result, PutAside) for outcome in moved]
     last = answers[-1]
     left = f"{last.sealed} {'is' if last.sealed == 1 else 'are'} left" if last else "how many are left is not known"
-    # Of what is lost only the record went aside: there is nothing that could come back.
-    whole = [
-        outcome.subject for outcome, answer in zip(moved, answers, strict=True) if not (answer and answer.record_only)
-    ]
-    again = shlex.join(("runner", "snapshots", job.about, "--bring-back", *whole))
-    details = [f"to let {'it' if len(whole) == 1 else 'them'} count again: {one_line(again)}"] if whole else []
-    details += [
+    details = [
         f"the last drill that succeeded ({', '.join(answer.unproven)}) was of {answer.aside}: run the drill again"
         for answer in answers
         if answer and answer.unproven

@@ -27,7 +27,7 @@ from runner.model.options import CheckOptions, DrillOptions, SnapshotOptions
 from runner.model.plan import Effect, Finding, PlannedJob
 from runner.model.role import Role
 from runner.model.site import Job, Site, Store
-from runner.model.text import age, count, length, size
+from runner.model.text import age, count, excerpt, length, size
 
 _LINKS_PATIENCE = 3600
 _GREW = 10
@@ -36,6 +36,7 @@ _LARGE = 1 << 26
 _MANY = 10_000
 _OLD_PARTIAL = timedelta(days=2)
 _SHOWN = 5
+_LEAD = 90
 
 
 class CheckKind(Bundled):
@@ -233,15 +234,16 @@ def _uncovered(site: Site, store: Store, facts: Facts) -> Sequence[Finding]:
         missing = [filesystem.mount for filesystem in choice.chosen if filesystem.mount not in copied]
         if missing:
             text = f"no job copies {', '.join(missing)} of {name}"
-            doubts.append(_doubt(text, "add it to `filesystems` in jobs.toml, or say in `exclude` that it is meant"))
+            kept, left = ("it", "or name it") if len(missing) == 1 else ("what is to be kept", "and name the rest")
+            doubts.append(_doubt(text, f"add {kept} to `filesystems` in jobs.toml, {left} in `exclude`"))
     return doubts
 
 
 def _headline(look: _StoreLook, doubts: Sequence[Finding]) -> str:
-    wrong = sum(doubt.severity != "note" for doubt in doubts)
+    wrong = [doubt.text for doubt in doubts if doubt.severity != "note"]
     newest = f", the newest {age(look.newest, look.now)}" if look.newest else ""
     ahead = runway(growth(look.sealed), look.facts.space, look.store.retention)
     lasts = f"; {ahead.words()}" if len(look.sealed) > 1 else ""
-    head = count(wrong, "thing") + " to look at" if wrong else "nothing to do"
+    head = f"{count(len(wrong), 'thing')} to look at ({excerpt(wrong[0], _LEAD)})" if wrong else "nothing to do"
     proven = drill.ages(drill.standing(look.facts), look.now)
     return f"{head}: {count(len(look.sealed), 'snapshot')}{newest}{lasts}{f'; {proven}' if proven else ''}"

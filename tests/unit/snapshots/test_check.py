@@ -237,7 +237,8 @@ def test_what_no_run_sealed_is_told_and_counts_for_nothing() -> None:
     made = draft(stored)
     assert attentions(made) == ["2025-01-01T000000Z in store papio has no record: no run sealed it"]
     assert made.planned
-    assert made.planned.headline.startswith("1 thing to look at: 3 snapshots, ")
+    head = "1 thing to look at (2025-01-01T000000Z in store papio has no record: no run sealed it): 3 snapshots, "
+    assert made.planned.headline.startswith(head)
 
 
 @pytest.mark.parametrize(
