@@ -301,14 +301,16 @@ def test_tables_that_are_altered_meanwhile_neither_hang_nor_fail_a_dump(dumps: D
     script = "create table if not exists p (); select pg_sleep(0.03); truncate p; drop table p;\n" * 1000
     with subprocess.Popen(
         (*pg.as_user(dumps.cluster.user), "psql", "-qXd", "babase"), env=dumps.cluster.environment,
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     ) as process:  # fmt: skip
         assert process.stdin
         process.stdin.write(script.encode())
         process.stdin.flush()
         begun = time.monotonic()
         codes = [dumps.dump("babase", day=day) for day in range(23, 29)]
-        process.kill()
+        # psql as well, which would go on altering under the next test.
+        os.killpg(process.pid, signal.SIGKILL)
+    dumps.cluster.sql("drop table if exists p", "babase")
     assert {result.code for result in codes} == {0}, codes
     assert time.monotonic() - begun < 60
 
