@@ -97,8 +97,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             subprocess.run(("mount", device, mounted), check=True)
             try:
                 seal(Storehouse(root=mounted / "papio", source=source))
+                subprocess.run(("sync", "--file-system", mounted), check=True)
             finally:
                 subprocess.run(("umount", mounted), check=True)
+        # Whoever made a namespace of mounts meanwhile has this one still, and then nobody can mount it otherwise.
+        found = folder / "found.img"
+        subprocess.run(("cp", "--sparse=always", image, found), check=True)
+        with attached(found) as device:
             yield World(source=source, cluster=cluster, device=device)
 
 
