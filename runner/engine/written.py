@@ -29,13 +29,13 @@ def places(rows: Callable[..., list[tuple[Any, ...]]]) -> Mapping[str, tuple[Wro
     known: dict[str, dict[tuple[str, str], Wrote]] = {}
     values = (Role.BEGIN, State.DONE, Role.DISK, State.DONE, Role.SEAL, State.DONE)
     for job, ended, partial, uuid in rows(_SEALS, *(value.value for value in values), _MOST):
-        store, between, _ = str(partial).rpartition("/.partial/")
+        store, between, name = str(partial).rpartition("/.partial/")
         if not between:
             continue
         at, own = datetime.fromisoformat(ended), known.setdefault(job, {})
-        here = Wrote(path=store, uuid=str(uuid or ""), first=at, last=at, count=0)
+        here = Wrote(path=store, uuid=str(uuid or ""), first=at, last=at, names=())
         before = own.get((here.path, here.uuid), here)
-        own[here.path, here.uuid] = replace(
-            before, first=min(before.first, at), last=max(before.last, at), count=before.count + 1
-        )
+        # The rows come newest first.
+        names, first, last = (name, *before.names), min(before.first, at), max(before.last, at)
+        own[here.path, here.uuid] = replace(before, first=first, last=last, names=names)
     return {job: tuple(wrote.values()) for job, wrote in known.items()}

@@ -266,13 +266,15 @@ class BoundMachine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wrote:
-    """That a job sealed `count` snapshots in the store at `path`, on the disk `uuid` ("": none is declared)."""
+    """That a job sealed the snapshots `names`, the last one last, in the store at `path`, on the disk `uuid` ("": none
+    is declared); `first` and `last` are when that was.
+    """
 
     path: str
     uuid: str
     first: datetime
     last: datetime
-    count: int
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import Enum
+from enum import Enum, auto
 
 from runner.jobs.retention.thinning import counting, is_clean
 from runner.model.facts import Snapshot
@@ -19,16 +19,20 @@ _FIND_OUT = "find out who removed them, or whether `min` was raised: no run expi
 class OlderOnes(Enum):
     """What is known of snapshots before the oldest that a store has."""
 
-    NONE = "it may be the first that was ever made"
-    LOST = "some are gone, as another finding says"
-    WRITTEN_OFF = "some are gone, and a person knows it"
-    GONE = "some are gone, and this is where it is said"
+    # It may be the first that was ever made.
+    NONE = auto()
+    # Some are gone, as another finding says.
+    LOST = auto()
+    # A person took them out of the count, whole or what was left of them.
+    KNOWN = auto()
+    # Some are gone, and this is where it is said.
+    GONE = auto()
 
 
 def few(store: Store, sealed: Sequence[Snapshot], older: OlderOnes, now: datetime) -> Finding | None:
     """That fewer of the snapshots, oldest first, count than `min`; None where there are enough, or none at all.
 
-    A store fills by one a day, when it is new and when what it had is known to be lost: that is a note.
+    A store fills by one a day, when it is new and when a person knows what became of those before: that is a note.
     """
     policy = store.retention
     known = counting(sealed, policy).count if policy else 0
@@ -41,8 +45,8 @@ def few(store: Store, sealed: Sequence[Snapshot], older: OlderOnes, now: datetim
     text = f"store {store.name} has {count(len(sealed), 'snapshot')}, min is {policy.min}"
     if why:
         text = f"{text}, and {known or 'none'} of them {'count' if known > 1 else 'counts'}"
-    if older in (OlderOnes.NONE, OlderOnes.WRITTEN_OFF) and known + 1 >= days:
-        young, again = "it is still young", f"those before {oldest} are lost, and it fills again"
+    if older in (OlderOnes.NONE, OlderOnes.KNOWN) and known + 1 >= days:
+        young, again = "it is still young", f"those before {oldest} were taken out or lost, and it fills again"
         why = [*([", ".join(why)] if why else []), young if older == OlderOnes.NONE else again]
         return Finding(severity="note", source="", text=f"{text}: {'; '.join(why)}")
     if older == OlderOnes.GONE:

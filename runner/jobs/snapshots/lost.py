@@ -5,19 +5,14 @@ A new snapshot is made all the same: it is the best answer to a loss. But the jo
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from runner.jobs.retention.minimum import OlderOnes
 from runner.model.cause import Fault, of_store
 from runner.model.facts import Facts, Snapshot, StoreFacts, Wrote
-from runner.model.names import snapshot_time
 from runner.model.options import SnapshotOptions
 from runner.model.plan import Finding
 from runner.model.site import Site, Store
 from runner.model.text import count, size
 
-# A snapshot is named when it begins, and the journal knows when it ended.
-_NEAR = timedelta(minutes=1)
 _NAMED = 5
 
 
@@ -37,10 +32,13 @@ def gone(site: Site, store: Store, facts: Facts) -> Finding | None:
         do = "find out who removed what; only the records are left, and when that is known they go aside:"
         return _finding(store, text, do, f"runner snapshots {store.name} --set-aside lost")
     wrote = _wrote(site, store, stored, facts)
-    if not wrote or stored.aside or stored.written_off or any(snapshot.recorded for snapshot in stored.sealed):
+    if not wrote or any(snapshot.recorded for snapshot in stored.sealed):
+        return None
+    # Of the last one that there was a person may know; what was put aside before it excuses nothing.
+    if max(wrote, key=lambda each: each.last).names[-1] in _put_aside(stored):
         return None
     first, last = min(each.first for each in wrote), max(each.last for each in wrote)
-    many = sum(each.count for each in wrote)
+    many = sum(len(each.names) for each in wrote)
     was = f"{count(many, 'snapshot')} sealed in it since {first:%Y-%m-%d}, the last on {last:%Y-%m-%d}"
     if stored.sealed:
         text = f"store {store.name} has lost its records: {was}, and {len(stored.sealed)} there count for nothing now"
@@ -53,14 +51,22 @@ def older(site: Site, store: Store, facts: Facts) -> OlderOnes:
     """What is known of snapshots before the oldest that this very store has."""
     stored = facts.hosts[store.host].stores[store.name]
     oldest = next((each for each in stored.sealed if each.recorded), None)
-    begun = snapshot_time(oldest.name) if oldest else None
-    wrote = _wrote(site, store, stored, facts)
-    more = begun is not None and any(each.first < begun - _NEAR for each in wrote)
-    if oldest is None or (_is_first(oldest) and not more):
+    if oldest is None:
         return OlderOnes.NONE
-    if stored.lost:
+    if any(name < oldest.name for name in stored.lost):
         return OlderOnes.LOST
-    return OlderOnes.WRITTEN_OFF if any(name < oldest.name for name in stored.written_off) else OlderOnes.GONE
+    aside, sealed = _put_aside(stored), [name for each in _wrote(site, store, stored, facts) for name in each.names]
+    # A new journal knows of none; what the disk has itself is what is left to go by.
+    before = [name for name in (sealed or aside) if name < oldest.name]
+    if not before:
+        return OlderOnes.NONE if _is_first(oldest) else OlderOnes.GONE
+    # Those that expired came before the others: the newest of them is the one that matters.
+    return OlderOnes.KNOWN if max(before) in aside else OlderOnes.GONE
+
+
+def _put_aside(stored: StoreFacts) -> frozenset[str]:
+    """What a person took out of the count: snapshots, and the records of those that were lost."""
+    return frozenset((*stored.written_off, *(each.name for each in stored.aside)))
 
 
 def _is_first(oldest: Snapshot) -> bool:

@@ -49,8 +49,10 @@ def test_where_a_job_sealed_its_snapshots_is_known_by_folder_and_disk(tmp_path: 
             if day:
                 journal.job_ended(run, line("backup", Verdict.DONE, day, (1, 1) if day > 1 else None))
         wrote = journal.wrote()
-    assert [(each.path, each.uuid, each.count) for each in sorted(wrote["backup"], key=lambda one: one.first)] == [
-        ("/srv/old", "AA", 2), ("/srv/old", "BB", 1), ("/srv/new", "", 1),
-    ]  # fmt: skip
-    (old,) = [each for each in wrote["backup"] if each.count == 2]
+    assert [(each.path, each.uuid, each.names) for each in sorted(wrote["backup"], key=lambda one: one.first)] == [
+        ("/srv/old", "AA", ("2026-11-20T081500Z", "2026-11-21T081500Z")),
+        ("/srv/old", "BB", ("2026-11-22T081500Z",)),
+        ("/srv/new", "", ("2026-11-23T081500Z",)),
+    ]
+    (old,) = [each for each in wrote["backup"] if len(each.names) == 2]
     assert (old.last - old.first) == timedelta(hours=1)

@@ -13,6 +13,7 @@ from runner.jobs.snapshots.check import CheckKind
 from runner.jobs.snapshots.report import snapshot_report
 from runner.jobs.snapshots.snapshot import SnapshotKind
 from runner.model.facts import Facts, Wrote
+from runner.model.names import snapshot_name
 from runner.model.options import CheckOptions
 from runner.model.role import Role
 from runner.model.run import Around, Outcome, State, Verdict
@@ -20,14 +21,16 @@ from runner.model.site import Job, Retention, Site
 from tests.unit import parts
 
 UUID, OTHER = "11111111-2222-3333-4444-555555555555", "99999999-2222-3333-4444-555555555555"
-ONE, TWO = "2026-11-21T081500Z", "2026-11-22T081500Z"
+ONE, TWO, THREE = "2026-11-21T081500Z", "2026-11-22T081500Z", "2026-11-22T201500Z"
 MANY = [f"2026-11-1{day}T081500Z" for day in range(6)]
+# So old that nobody thinks of it, and the last of the forty.
+OLD = "2026-10-20T081500Z"
 HERE = Wrote(
     path="/srv/backups/papio",
     uuid=UUID,
     first=parts.NOW - timedelta(days=40),
     last=parts.NOW - timedelta(days=1),
-    count=40,
+    names=tuple(snapshot_name(parts.NOW - timedelta(days=day)) for day in range(40, 0, -1)),
 )
 
 
@@ -58,6 +61,12 @@ def facts(wrote: Wrote | None = HERE, *, live: bool = True, **store: Any) -> Fac
         ("one of some", facts(sealed=[{"name": TWO}], lost=[ONE]), f"1 snapshot of store papio is gone, and no run expired it: {ONE}"),
         ("the records removed", facts(sealed=[{"name": TWO, "recorded": False}]), "store papio has lost its records: 40 snapshots"),
         ("one foreign folder in a new store", facts(None, sealed=[{"name": TWO, "recorded": False}]), ""),
+        ("all removed, long after others were written off", facts(written_off=[OLD]), "store papio has been emptied"),
+        (
+            "the records removed, long after others were written off",
+            facts(sealed=[{"name": TWO, "recorded": False}], written_off=[OLD]), "store papio has lost its records",
+        ),
+        ("all removed but what lies aside", facts(aside=[{"name": OLD}]), "store papio has been emptied"),
         ("another disk on purpose", facts(uuid=OTHER), ""),
         ("another folder on purpose", facts(path="/srv/other"), ""),
         ("all set aside by a person", facts(aside=[{"name": TWO}]), ""),
@@ -106,10 +115,23 @@ def test_a_store_that_was_emptied_is_not_young_again() -> None:
         (facts(None, sealed=YOUNG), "note", "it is still young"),
         (facts(sealed=YOUNG), "attention", f"those before {TWO} are gone"),
         (facts(uuid=OTHER, sealed=YOUNG), "note", "it is still young"),
-        (facts(replace(HERE, first=parts.NOW - timedelta(hours=20)), sealed=YOUNG), "note", "it is still young"),
+        (
+            facts(replace(HERE, first=parts.NOW - timedelta(hours=20), names=(TWO,)), sealed=YOUNG),
+            "note",
+            "it is still young",
+        ),
         # What is gone is one thing to do, and none once a person has written it off.
         (facts(sealed=YOUNG, lost=[ONE]), "note", "nothing expires until there are enough"),
-        (facts(sealed=YOUNG, written_off=[ONE]), "note", f"those before {TWO} are lost, and it fills again"),
+        (
+            facts(sealed=YOUNG, written_off=[ONE]),
+            "note",
+            f"those before {TWO} were taken out or lost, and it fills again",
+        ),
+        (facts(sealed=YOUNG, aside=[{"name": ONE}]), "note", f"those before {TWO} were taken out or lost"),
+        (facts(None, sealed=YOUNG, aside=[{"name": ONE}]), "note", f"those before {TWO} were taken out or lost"),
+        # What was written off or is lost besides says nothing of the others.
+        (facts(sealed=YOUNG, written_off=[OLD]), "attention", f"those before {TWO} are gone"),
+        (facts(sealed=YOUNG, lost=[THREE]), "attention", f"those before {TWO} are gone"),
         (facts(sealed=YOUNG, written_off=["2026-11-22T091500Z"]), "attention", f"those before {TWO} are gone"),
     ):
         (found,) = [
