@@ -18,6 +18,8 @@ _EFFECTS: dict[Effect, Style] = {
     Effect.INTERRUPT: "bad",
     Effect.DESTROY: "bad",
 }
+# Of the same effect is what empties the trash, or puts away what is no sealed snapshot.
+_NO_EXPIRY = (Role.REAP, Role.EMPTY, Role.ASIDE, Role.DROP_PARTIALS, Role.TIDY)
 _SEVERITY: dict[str, Style] = {"note": "dim", "attention": "warn", "refusal": "bad"}
 
 
@@ -105,7 +107,7 @@ def _unknown(jobs: Sequence[PlannedJob], *, alone: bool) -> list[str]:
 
 
 def _gone(steps: Sequence[Step]) -> str:
-    """What expires, each by its own name. A step of a hook may be about anything."""
+    """What expires, each by its own name; what a plugin brings is a thing."""
     dumps = sum(step.role == Role.EXPIRE_DUMP for step in steps)
     snapshots = sum(step.role == Role.EXPIRE for step in steps)
     counts = ((snapshots, "snapshot"), (dumps, "dump"), (len(steps) - snapshots - dumps, "thing"))
@@ -113,9 +115,8 @@ def _gone(steps: Sequence[Step]) -> str:
 
 
 def _expires(step: Step) -> bool:
-    # Of the same effect is what empties the trash, or puts away what is no sealed snapshot. A hook's may be anything.
-    expiring = step.role in (Role.EXPIRE, Role.EXPIRE_DUMP) or bool(step.added_by)
-    return step.effect == Effect.EXPIRE and expiring
+    # What a plugin brings may be anything, in a kind of its own or added by a hook.
+    return step.effect == Effect.EXPIRE and (bool(step.added_by) or step.role not in _NO_EXPIRY)
 
 
 def _put_away(steps: Sequence[Step]) -> list[str]:

@@ -10,9 +10,11 @@ from statistics import median, median_high
 
 from runner.model.cause import Fault
 from runner.model.facts import Snapshot
-from runner.model.names import snapshot_name, snapshot_time
+from runner.model.names import snapshot_time
 from runner.model.text import count, length, one_line
 
+# More than CLOSE, within which the next snapshot still gets a name: a clock that was set right by so little is none to
+# doubt, and what expires does not hang on it.
 SLACK = timedelta(minutes=5)
 SILENCE = timedelta(days=14)
 TIMES_THE_USUAL = 10
@@ -25,14 +27,12 @@ _NAMED = 10
 class Doubt:
     """What a person should look into, and what to do about it.
 
-    `fault`: what is wrong with the store, where other jobs suffer from it as well. `ahead`: the snapshots, oldest
-    first, whose names are of a time to come.
+    `fault`: what is wrong with the store, where other jobs suffer from it as well.
     """
 
     text: str
     do: str
     fault: Fault | None = None
-    ahead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,15 +81,19 @@ def clock_behind(times: Sequence[datetime], now: datetime) -> Doubt | None:
         "the newest snapshot was begun",
         do="set the clock right",
         fault=Fault.CLOCK,
-        ahead=tuple(snapshot_name(moment) for moment in times if moment - now > SLACK),
     )
 
 
-def out_of_the_count(store: str, ahead: Sequence[str]) -> tuple[str, str]:
-    """What to do about snapshots of a store that a clock which was ahead has named, and the command for it."""
-    named = ahead[:_NAMED]
-    them = "it" if len(named) == 1 else "them"
-    return f"take {them} out of the count:", f"runner snapshots {store} --set-aside {' '.join(named)}"
+def out_of_the_count(store: str, names: Sequence[str]) -> tuple[str, str]:
+    """Which of these snapshots of a store, in words, the command takes out of the count; and the command.
+
+    Nobody has to copy a line of many: what it leaves, the next message names.
+    """
+    named = names[:_NAMED]
+    them = "it" if len(names) == 1 else "them"
+    if len(names) > len(named):
+        them = f"the first {len(named)} of {len(names)} (the next run names the others)"
+    return them, f"runner snapshots {store} --set-aside {' '.join(named)}"
 
 
 def clock_ahead(times: Sequence[datetime], now: datetime) -> Doubt | None:

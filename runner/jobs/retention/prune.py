@@ -9,7 +9,6 @@ from datetime import datetime
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import retention
 from runner.jobs.retention.coming import coming
-from runner.jobs.retention.doubts import out_of_the_count
 from runner.jobs.retention.report import prune_report
 from runner.jobs.retention.retention import Decision, KeptSnapshot
 from runner.jobs.retention.steps import Place, every, measure_ahead, place, steps
@@ -131,20 +130,22 @@ def findings(where: Place, decision: Decision, store: Store) -> tuple[Finding, .
     doubts = tuple(
         Finding(severity="attention", source=where.job, text=doubt.text, do=doubt.do) for doubt in decision.doubts
     )
-    why = (replace(frozen(decision, store), source=where.job),)
-    return (*(why if decision.frozen else ()), *doubts)
+    why = frozen(decision, store)
+    return (*((replace(why, source=where.job),) if why else ()), *doubts)
 
 
-def frozen(decision: Decision, store: Store, what: str = "nothing expires from this store") -> Finding:
-    """`what`, and why it is that nothing may expire: of one cause, and in the same words, for all jobs of the store."""
-    fault, ahead = (decision.cause.fault, decision.cause.ahead) if decision.cause else (None, ())
-    do, command = decision.do, ""
-    if ahead:
-        way_out, command = out_of_the_count(store.name, ahead)
-        do = f"{do}; or, if a clock that was ahead gave the name, {way_out}"
+def frozen(decision: Decision, store: Store, what: str = "nothing expires from this store") -> Finding | None:
+    """`what`, and why it is that nothing may expire; None where something may.
+
+    Of one cause, and in the same words, for all jobs of the store. Whether the clock of now is wrong or that of then,
+    only a snapshot asks other clocks: no command that takes good snapshots out of the count is given here.
+    """
+    if not decision.frozen:
+        return None
+    fault = decision.cause.fault if decision.cause else None
     cause = of_store(store.name, fault) if fault else ""
     text = f"{what}: {decision.frozen}"
-    return Finding(severity="attention", source="", text=text, do=do, command=command, cause=cause)
+    return Finding(severity="attention", source="", text=text, do=decision.do, cause=cause)
 
 
 def headline(decision: Decision) -> str:

@@ -167,7 +167,8 @@ def _partials(look: _StoreLook) -> Sequence[Finding]:
 
 def _room(look: _StoreLook) -> Sequence[Finding]:
     decision = look.decision
-    frozen = (prune.frozen(decision, look.store),) if decision.frozen else ()
+    why = prune.frozen(decision, look.store)
+    frozen = (why,) if why else ()
     spare = _spare(look)
     if look.facts.space is None or spare is None:
         return frozen

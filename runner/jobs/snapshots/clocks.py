@@ -133,7 +133,8 @@ def _behind(clocks: Clocks) -> Finding:
     named = sorted(set(later).intersection(clocks.sealed))
     do, command = "drop what is interrupted:", f"runner snapshots {store} --drop-partials"
     if named:
-        do, command = out_of_the_count(store, named)
+        them, command = out_of_the_count(store, named)
+        do = f"take {them} out of the count:"
     finding = _attention(clocks.job, text, f"{why}: {wait}{do}", command)
     return replace(finding, cause=of_store(store, Fault.CLOCK))
 

@@ -124,8 +124,8 @@ def does_not_fit(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -
 
 def short(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -> tuple[Finding, ...]:
     """That there is little room, and that nothing goes for it; the snapshot is tried all the same."""
-    if room.decision and room.decision.frozen and stored.sealed:
-        why = frozen(room.decision, store, "there is little room, and nothing expires")
+    what = "there is little room, and nothing expires"
+    if room.decision and stored.sealed and (why := frozen(room.decision, store, what)):
         return (replace(why, source=job.name),)
     if room.fit == Fit.TIGHT:
         text = f"the next snapshot may not fit into store {store.name}: {_shortage(store, stored, room)}"

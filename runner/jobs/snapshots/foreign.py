@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from runner.jobs.retention.doubts import out_of_the_count
 from runner.model.facts import StoreFacts
 from runner.model.plan import Finding
 from runner.model.site import Store
@@ -41,12 +42,11 @@ def unread_records(store: Store, stored: StoreFacts) -> Finding | None:
     more = f" and {len(names) - 1} more there" if names[1:] else ""
     path = f"{stored.path}/.runner/records/{names[0]}.json{more}"
     text = f"the record of {count(len(names), 'snapshot')} of store {store.name} is empty or damaged: {path}"
-    counts, them = ("it may be whole, but counts", "it")
-    if len(names) > 1:
-        counts, them = ("they may be whole, but count", "them")
+    counts = "they may be whole, but count" if len(names) > 1 else "it may be whole, but counts"
+    them, command = out_of_the_count(store.name, names)
     look = f"look at the disk of {store.host} (dmesg, smartctl -a); {counts} for nothing"
     do = f"{look}; to take {them} out of the count (nothing is removed):"
-    return replace(_doubt(text, do), command=f"runner snapshots {store.name} --set-aside {' '.join(names)}")
+    return replace(_doubt(text, do), command=command)
 
 
 def _doubt(text: str, do: str) -> Finding:

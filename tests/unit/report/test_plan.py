@@ -144,6 +144,8 @@ def test_the_summary_says_what_is_written_removed_and_interrupted(
         ([Role.EXPIRE], "expires 1 snapshot."),
         ([Role.EXPIRE_DUMP] * 9, "expires 9 dumps."),
         ([Role.EXPIRE, Role.EXPIRE_DUMP], "expires 1 snapshot and 1 dump."),
+        # A kind that a plugin brings has no role of ours for what it removes.
+        ([Role.STEP], "expires 1 thing."),
         ([Role.REAP], "expires nothing"),
         ([Role.ASIDE] * 2, "; takes 2 snapshots out of the count."),
         ([Role.DROP_PARTIALS, Role.EMPTY], "; drops what was interrupted."),

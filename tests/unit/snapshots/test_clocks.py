@@ -94,6 +94,11 @@ def test_one_of_the_two_that_agrees_is_enough() -> None:
             "before they are out of the way: take them out of the count: "
             "runner snapshots papio --set-aside 2027-11-23T081500Z 2027-11-24T081500Z",
         ),
+        (
+            tuple({"name": f"2027-11-{day}T081500Z"} for day in range(10, 25)), (), NOW, "15 snapshots, the last",
+            "take the first 10 of 15 (the next run names the others) out of the count: "
+            f"runner snapshots papio --set-aside {' '.join(f'2027-11-{day}T081500Z' for day in range(10, 20))}",
+        ),
         ((), ("2027-11-25T081500Z",), NOW, "lies 367 days", "drop what is interrupted: runner snapshots papio --drop-partials"),
         (
             (YESTERDAY, {"name": "2026-11-23T091500Z"}), (), NOW + HOUR * 2,
