@@ -65,7 +65,7 @@ def _headline(change: DatabaseSwap) -> str:
     old, new, before = _names(change.swap)
     if not change.standing.there:
         return f"{new} is {old} now; there was none before"
-    return f"{new} is {old} now; the old one is {before}, and nothing drops it but you. To undo: {undo(change.swap)}"
+    return f"{new} is {old} now; the old one is {before}, and nothing drops it but you"
 
 
 def undo(swap: Swap) -> str:

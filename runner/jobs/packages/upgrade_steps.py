@@ -116,8 +116,9 @@ def only_reboot(work: PackageWork, facts: Facts) -> Draft:
     if objections := rebooting.against(reboot, work.now):
         return refused(work.job, objections)
     why = "see that the host comes back by itself, before anything is changed"
-    note = package_findings.note(work.job, "this plan only reboots; what is upgraded is planned when the host is back")
-    headline = f"rebooted; the upgrade itself comes next: runner run {work.job.name}"
+    text = "this plan only reboots; what is upgraded is planned when the host is back"
+    note = package_findings.note(work.job, text, "then run:", f"runner run {work.job.name}")
+    headline = f"rebooted; the upgrade itself comes next: run {work.job.name} again"
     draft = work.draft((), (note, *rebooting.known(reboot)), headline)
     planned = replace(draft.planned, locks=rebooting.locks(reboot)) if draft.planned else None
     return replace(draft, planned=planned, steps=rebooting.steps(reboot, why))

@@ -96,7 +96,7 @@ def _cut_off(outcome: Outcome) -> bool:
 
 
 def _look(job: PlannedJob) -> str:
-    return f"see how it is: runner plan {job.name}"
+    return f"plan {job.name} again to see how it is"
 
 
 def _returned(job: PlannedJob, reboot: _Reboot) -> JobReport:

@@ -87,7 +87,7 @@ def _sealed(job: PlannedJob, sealed: Sealed, *, live: bool, went: str) -> JobRep
     details = [f"to make room {went}"] if went else []
     if exceptions:
         new = f", {fresh} of them new" if fresh and fresh != exceptions else ""
-        missing = "what could not be read is not in it (runner snapshots --exceptions)"
+        missing = "what could not be read is not in it; `snapshots --exceptions` lists it"
         details.append(f"{count(exceptions, 'exception')}{new}: {missing}")
     if sealed.accepted:
         details.append(f"{count(sealed.accepted, 'name')} could not be copied, as `accept` in jobs.toml allows")

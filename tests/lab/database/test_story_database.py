@@ -152,7 +152,7 @@ def test_a_dropped_table_comes_back_of_yesterday_and_is_swapped_in_and_back(keep
     before = new(cluster, "before")
     assert cluster.text(before) == broken
 
-    undo = re.findall(r"To undo: runner (restore-db --swap \S+ babase)", swapped)[0].split()
+    undo = re.findall(rf"runner (restore-db --swap {before} babase)", swapped)[0].split()
     keeper.told(*undo, "--yes")
     assert cluster.text("babase") == broken
     keeper.told("restore-db", "--swap", new(cluster, "before"), "babase", "--yes")

@@ -186,7 +186,8 @@ def test_a_swap_interrupts_is_guarded_keeps_dumps_out_and_says_how_to_undo_it() 
     assert "ends 2 sessions of babase and back" in text
     assert "ends the session of karl with psql from this host" in text
     assert "runner restore-db --swap babase_before_20261123_081500 babase" in [one.command for one in made.findings]
-    assert "runner restore-db --swap babase_before_20261123_081500 babase" in made.planned.headline
+    # What is said in a report is shown as it is: a command has a line of its own.
+    assert made.planned.headline.endswith("babase_before_20261123_081500, and nothing drops it but you")
     assert "back was restored from the dump D of babase and compared: 2 tables, 7 rows." in text
     assert "since that dump is not in it" in text
 

@@ -288,7 +288,7 @@ def test_after_the_reboot_the_downtime_is_told_and_the_need_for_it_no_more() -> 
 
 def test_the_reboot_before_an_upgrade_says_that_the_upgrade_is_still_to_come() -> None:
     job = PlannedJob(
-        name="upgrade-server", kind="upgrade", headline="rebooted; the upgrade itself comes next: runner run u"
+        name="upgrade-server", kind="upgrade", headline="rebooted; the upgrade itself comes next: run u again"
     )
     down = Outcome(
         step="upgrade-server/before/reboot",
@@ -308,7 +308,7 @@ def test_the_reboot_before_an_upgrade_says_that_the_upgrade_is_still_to_come() -
     report = packages_report(job, (down, back))
     assert report is not None
     assert report.verdict == Verdict.ATTENTION
-    assert report.headline.endswith("rebooted; the upgrade itself comes next: runner run u")
+    assert report.headline.endswith("rebooted; the upgrade itself comes next: run u again")
 
 
 def test_other_kinds_and_a_busy_host_are_told_elsewhere() -> None:

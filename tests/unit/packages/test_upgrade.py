@@ -172,7 +172,9 @@ def test_a_reboot_before_is_a_plan_of_its_own_and_not_repeated_when_the_host_is_
     assert "before/reboot" in names(draft)
     assert not any(name in names(draft) for name in ("refresh", "others", "upgrade", "reboot"))
     assert draft.planned is not None
-    assert draft.planned.headline == "rebooted; the upgrade itself comes next: runner run upgrade-server"
+    assert draft.planned.headline == "rebooted; the upgrade itself comes next: run upgrade-server again"
+    # What is to be copied is a command, which is shown as it is typed.
+    assert [each.command for each in draft.findings if each.command] == ["runner run upgrade-server"]
     # Its boot, which checked a disk, may have lasted for hours.
     recent = facts("waiting", up={"up_since": (NOW - timedelta(hours=9)).isoformat()})
     assert names(drafted(job, recent))[: len(FIRST + LAST)] == FIRST + LAST

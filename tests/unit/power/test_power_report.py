@@ -225,12 +225,12 @@ def test_a_halt_that_did_not_come_so_far_is_told_as_any_other_step_that_failed()
     assert halted(outcome("halt-server/poweroff", 5, 6, State.STALE)) is None
 
 
-def test_a_run_that_was_stopped_says_what_it_had_told_the_host_and_what_to_type() -> None:
+def test_a_run_that_was_stopped_says_what_it_had_told_the_host_and_what_to_do() -> None:
     report = rebooted(back=State.INTERRUPTED, note="stopped while it ran; waited 3 min, last seen: no answer")
     assert report.verdict == Verdict.FAILED
     assert report.headline == (
         "was told to restart and was not seen again: the run was stopped after 3 min 12 s; "
-        "see how it is: runner plan reboot-server"
+        "plan reboot-server again to see how it is"
     )
     assert "told to restart at 2026-11-23 08:15:10 UTC" in report.details
     assert "stopped while it ran; waited 3 min, last seen: no answer" in report.details
@@ -245,7 +245,7 @@ def test_a_run_that_was_stopped_after_the_host_was_back_says_what_was_not_looked
     assert report.headline.startswith(
         "is back after 3 min 12 s, but the run was stopped before it had looked at settled, page: "
     )
-    assert "runner plan reboot-server" in report.headline
+    assert "plan reboot-server again to see how it is" in report.headline
 
 
 def test_a_run_that_was_stopped_while_it_gave_the_order_does_not_say_that_nothing_happened() -> None:
