@@ -79,9 +79,13 @@ def troubles(job: Job, troubles: Sequence[Trouble]) -> tuple[Finding, ...]:
 
 
 def without_lists(job: Job, known: Sequence[Trouble]) -> tuple[Finding, ...]:
-    """The same where no list could be fetched: what keeps the job from it, and that it failed, are one thing to do."""
+    """The same where no list could be fetched: what keeps the job from it, and that it failed, are one thing to do.
+
+    That is the first of such troubles; another has its own remedy, and is a thing to do of its own.
+    """
+    first = next((trouble for trouble in known if trouble.what in _NO_LISTS and is_serious(trouble)), None)
     return tuple(
-        replace(finding, cause=of_job(job.name)) if trouble.what in _NO_LISTS and is_serious(trouble) else finding
+        replace(finding, cause=of_job(job.name)) if trouble is first else finding
         for trouble in known
         for finding in troubles(job, (trouble,))
     )

@@ -8,13 +8,17 @@ from datetime import timedelta
 import pytest
 
 from runner.jobs.catalogue import KINDS
+from runner.jobs.packages.findings import without_lists
 from runner.jobs.packages.report import packages_report
 from runner.jobs.packages.updates import UpdatesKind
 from runner.model.facts import Reading
+from runner.model.packages import Trouble
 from runner.model.plan import Check, Effect
 from runner.model.run import JobReport, Verdict
 from runner.model.site import Host, Job, Site
 from runner.planning import planner, review
+from runner.report.line import plain
+from runner.report.plan import finding_lines
 from runner.report.todo import to_do
 from tests.unit.upkeep_parts import (
     KERNEL,
@@ -172,6 +176,17 @@ def test_with_a_dead_mirror_nothing_is_called_up_to_date() -> None:
     assert "mirror.example.org" in only
     assert " -> " in only
     assert any("the last run with good package lists was 3 days ago" in text for text in texts(draft, "note"))
+
+
+def test_of_two_troubles_each_is_told_with_its_own_remedy_though_the_job_failed_of_both() -> None:
+    full = Trouble(what="disk full", text="/var has 1 MiB left", do="make room")
+    expired = Trouble(what="expired", text="the lists have expired", do="set the clock")
+    found = without_lists(SITE.job("updates-server"), (full, expired))
+    shown = plain(finding_lines(found))
+    failed = JobReport(job="updates-server", verdict=Verdict.FAILED, headline="no list could be fetched")
+    items = to_do([failed], found, {}).items
+    assert [item.do for item in items] == ["make room", "set the clock"]
+    assert all(trouble.text in shown and trouble.do in shown for trouble in (full, expired)), shown
 
 
 @pytest.mark.parametrize("why", ["Failed to fetch http://dead.example.org/x  Unable to connect",
