@@ -8,6 +8,7 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from runner.model.plan import Finding
 from runner.model.run import Report, Verdict
 from runner.model.text import length, one_line, size
 from runner.report.report import merged_skips
@@ -50,11 +51,18 @@ def log_file(report: Report, spelling: Spelling = AS_WRITTEN) -> str:
     """The log, to be attached, where the message is too long with it; else "". The notes come first in it."""
     if not _is_long(_body(report, spelling), report):
         return ""
-    notes = [f"note: {finding.text}" for finding in report.findings if finding.severity == "note"]
+    notes = [_note(finding, spelling) for finding in report.findings if finding.severity == "note"]
     left_out = max(0, len(report.log) - LOG_LINES)
     head = f"({left_out} earlier lines are in the journal)\n" if left_out else ""
     noted, entries = ("".join(f"{log(entry)}\n" for entry in each) for each in (notes, report.log[-LOG_LINES:]))
     return f"{noted}{head}{entries}"
+
+
+def _note(finding: Finding, spelling: Spelling) -> str:
+    """A note as an entry of the log: where the message leaves the notes out, what to do is nowhere else."""
+    do, command = spelling.advice(finding.do), spelling.command(finding.command)
+    advice = (f"  -> {do}" if do else "", f"     {command}" if command else "")
+    return "\n".join(filter(None, (f"note: {finding.text}", *advice)))
 
 
 def _is_long(whole: str, report: Report) -> bool:

@@ -50,3 +50,15 @@ def test_what_to_do_is_shown_as_it_is_typed_and_names_are_shown_as_they_are() ->
     result = RunResult(run="r", started=parts.NOW, ended=parts.NOW, findings=(found,))
     shown = mail_text.body(compose(parts.site(), result), Spelling(program="/x/runner"))
     assert "/srv/my runner plan x: see: /x/runner history\n" in shown and "      /x/runner run a\n" in shown
+
+
+def test_notes_that_the_message_leaves_out_are_in_the_log_with_what_to_do() -> None:
+    notes = tuple(
+        Finding(severity="note", source="s", text=f"note {number}", do="to undo it:", command=f"runner pin {number}")
+        for number in range(30)
+    )
+    result = RunResult(run="r", started=parts.NOW, ended=parts.NOW, findings=notes, log=("ended",))
+    report, spelling = compose(parts.site(), result), Spelling(program="/x/runner")
+    assert "note 7" not in mail_text.body(report, spelling)
+    told = "  note: note 7\n    -> to undo it:\n       /x/runner pin 7\n"
+    assert told in mail_text.log_file(report, spelling)
