@@ -266,9 +266,7 @@ class BoundMachine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wrote:
-    """That a job sealed the snapshots `names`, the last one last, in the store at `path`, on the disk `uuid` ("": none
-    is declared); `first` and `last` are when that was.
-    """
+    """That a job sealed `names`, in order, from `first` to `last` at `path`, on the disk `uuid` ("": none declared)."""
 
     path: str
     uuid: str

@@ -56,8 +56,8 @@ def older(site: Site, store: Store, facts: Facts) -> OlderOnes:
     if any(name < oldest.name for name in stored.lost):
         return OlderOnes.LOST
     aside, sealed = _put_aside(stored), [name for each in _wrote(site, store, stored, facts) for name in each.names]
-    # A new journal knows of none; what the disk has itself is what is left to go by.
-    before = [name for name in (sealed or aside) if name < oldest.name]
+    # A journal may be newer than the store: what the disk has itself counts as well.
+    before = [name for name in (*sealed, *aside) if name < oldest.name]
     if not before:
         return OlderOnes.NONE if _is_first(oldest) else OlderOnes.GONE
     # Those that expired came before the others: the newest of them is the one that matters.

@@ -129,6 +129,14 @@ def test_a_store_that_was_emptied_is_not_young_again() -> None:
         ),
         (facts(sealed=YOUNG, aside=[{"name": ONE}]), "note", f"those before {TWO} were taken out or lost"),
         (facts(None, sealed=YOUNG, aside=[{"name": ONE}]), "note", f"those before {TWO} were taken out or lost"),
+        # The journal is newer than what lies aside.
+        (
+            facts(
+                replace(HERE, names=(TWO,)), sealed=[{"name": TWO, "files": 10, "added_files": 1}], written_off=[ONE]
+            ),
+            "note",
+            f"those before {TWO} were taken out or lost",
+        ),
         # What was written off or is lost besides says nothing of the others.
         (facts(sealed=YOUNG, written_off=[OLD]), "attention", f"those before {TWO} are gone"),
         (facts(sealed=YOUNG, lost=[THREE]), "attention", f"those before {TWO} are gone"),
