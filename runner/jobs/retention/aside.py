@@ -56,11 +56,14 @@ def set_aside(site: Site, asked: AsideRequest, now: datetime) -> Draft:
     # Of what is lost only the record goes aside: there is nothing that could come back.
     if not (whole := sorted(set(asked.names) - set(asked.facts.lost))):
         return draft
+    them, their = ("it", "its") if len(whole) == 1 else ("them", "their")
+    # Before that time none of them is let in again, since no snapshot could be made after it.
+    ahead = any((time := snapshot_time(name)) is not None and time > now for name in whole)
     back = Finding(
         severity="note",
         source=where.job,
         text="nothing is removed",
-        do=f"to let {'it' if len(whole) == 1 else 'them'} count again:",
+        do=f"to let {them} count again{f', once {their} time has come' if ahead else ''}:",
         command=shlex.join(("runner", "snapshots", asked.store.name, "--bring-back", *whole)),
     )
     return replace(draft, findings=(*draft.findings, back))

@@ -13,6 +13,7 @@ from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
 from runner.model.text import count, one_line, size
 from runner.report.default import default_report, stopped, tail
+from runner.report.todo import named
 from runner.tools.answers import read
 
 WELL = (Verdict.NOTHING, Verdict.DONE)
@@ -86,20 +87,20 @@ def spared(outcomes: Sequence[Outcome]) -> str:
 
 
 def aside_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    """Which snapshots count no more, or again, and how many do; how those that were set aside whole come back."""
+    """Which snapshots count no more, or again, and how many do; what was proven only of one that counts no more."""
     report = default_report(job, outcomes, around)
     done = [outcome for outcome in outcomes if outcome.state == State.DONE]
     moved = [outcome for outcome in done if outcome.role == Role.ASIDE]
     back = [outcome for outcome in done if outcome.role == Role.BACK_AGAIN]
     if not moved and not back:
         return report
-    text, details = _moved(job, moved) if moved else (_returned(back), ())
+    text, details = _moved(moved) if moved else (_returned(back), ())
     if stopped(job, outcomes):
         return replace(report, details=(text, *details, *report.details))
     return replace(report, headline=text, details=details)
 
 
-def _moved(job: PlannedJob, moved: Sequence[Outcome]) -> tuple[str, tuple[str, ...]]:
+def _moved(moved: Sequence[Outcome]) -> tuple[str, tuple[str, ...]]:
     """What counts no more, and what a person can do or has to know about that."""
     answers = [read(outcome.result, PutAside) for outcome in moved]
     last = answers[-1]
@@ -109,32 +110,47 @@ def _moved(job: PlannedJob, moved: Sequence[Outcome]) -> tuple[str, tuple[str, .
         for answer in answers
         if answer and answer.unproven
     ]
-    return f"{_named(moved)} no more, and {left}", tuple(details)
+    return f"{_do(moved, 'counts', 'count')} no more, and {left}", tuple(details)
 
 
 def _returned(back: Sequence[Outcome]) -> str:
     last = read(back[-1].result, BroughtBack)
     now = f"there {'is' if last.sealed == 1 else 'are'} {count(last.sealed, 'snapshot')} now" if last else ""
-    return f"{_named(back)} again: {now or 'how many there are now is not known'}"
+    return f"{_do(back, 'counts', 'count')} again: {now or 'how many there are now is not known'}"
 
 
-def _named(outcomes: Sequence[Outcome], verb: str = "counts", verbs: str = "count") -> str:
-    """`A, B count`, and of many how many more."""
-    names = [one_line(outcome.subject) for outcome in outcomes]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(names[:_SHOWN])}{more} {verb if len(names) == 1 else verbs}"
+def _do(outcomes: Sequence[Outcome], singular: str, plural: str) -> str:
+    """What these do: `A counts`, `A and B count`."""
+    return f"{named([outcome.subject for outcome in outcomes])} {singular if len(outcomes) == 1 else plural}"
 
 
 def drop_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    """Which snapshots are gone for good, or how many interrupted ones; what was planned said the rest."""
-    dropped = [outcome for outcome in outcomes if outcome.state == State.DONE and outcome.role == Role.DROP]
-    if dropped:
-        return default_report(job, outcomes, around, f"{_named(dropped, 'is', 'are')} removed for good")
-    answers = (read(outcome.result, PartialsDropped) for outcome in outcomes if outcome.role == Role.DROP_PARTIALS)
-    gone = next((answer.dropped for answer in answers if answer), ())
+    """Which snapshots are gone for good, or how many interrupted ones, also where the job then stopped."""
+    done = [outcome for outcome in outcomes if outcome.state == State.DONE]
+    dropped = [outcome for outcome in done if outcome.role == Role.DROP]
+    answers = (read(outcome.result, PartialsDropped) for outcome in done if outcome.role == Role.DROP_PARTIALS)
+    answer, end = next(answers, None), stopped(job, outcomes)
+    text, left = "", ""
+    if dropped and end:
+        text = f"{_do(dropped, 'lies', 'lie')} in the trash, which the next run empties"
+    elif dropped:
+        text = f"{_do(dropped, 'is', 'are')} removed for good"
+    elif answer:
+        text, left = _interrupted(job, answer)
+    report = default_report(job, outcomes, around, text)
+    if answer and not answer.dropped and not end:
+        report = replace(report, verdict=Verdict.NOTHING)
+    details = (*filter(None, (text if end else "", left)), *report.details)
+    return answered(replace(report, details=details), outcomes, {Role.DROP_PARTIALS: PartialsDropped})
+
+
+def _interrupted(job: PlannedJob, answer: PartialsDropped) -> tuple[str, str]:
+    """How many interrupted ones went, and what is left there, which was not in the plan."""
+    gone = answer.dropped
     was = "was" if len(gone) == 1 else "were"
     text = f"{count(len(gone), 'interrupted snapshot')} of store {job.about} {was} dropped"
-    return default_report(job, outcomes, around, text if gone else f"{job.headline}: done")
+    left = f"left there, since the plan did not have it: {named(answer.left)}" if answer.left else ""
+    return text if gone else f"nothing was dropped: store {job.about} had none of them any more", left
 
 
 def audit_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:

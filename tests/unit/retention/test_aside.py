@@ -112,10 +112,15 @@ def test_interrupted_copies_go_to_the_trash_and_out_of_it() -> None:
 ANSWER = {"aside": AHEAD, "sealed": 1, "record_only": False, "inherited": 0, "unproven": ["files"]}
 
 
-def test_the_end_says_how_it_comes_back_and_that_the_drill_is_to_be_run_again() -> None:
+def test_the_plan_says_how_it_comes_back_and_the_end_that_the_drill_is_to_be_run_again() -> None:
     plan, _ = planned(aside.set_aside, AHEAD)
     (back,) = [finding for finding in plan.findings if finding.command]
-    assert (back.do, back.command) == ("to let it count again:", f"runner snapshots papio --bring-back {AHEAD}")
+    assert (back.do, back.command) == (
+        "to let it count again, once its time has come:",
+        f"runner snapshots papio --bring-back {AHEAD}",
+    )
+    plan_of_past, _ = planned(aside.set_aside, PAST)
+    assert [finding.do for finding in plan_of_past.findings if finding.command] == ["to let it count again:"]
     (step,) = plan.steps
     outcome = Outcome(step=step.id, job=step.job, state=State.DONE, role=step.role, subject=step.subject, result=ANSWER)
     report = aside_report(plan.jobs[0], (outcome,), Around())
@@ -123,7 +128,7 @@ def test_the_end_says_how_it_comes_back_and_that_the_drill_is_to_be_run_again() 
     assert report.details == (f"the last drill that succeeded (files) was of {AHEAD}: run the drill again",)
     several = [replace(outcome, subject=f"2027-11-{day}T081500Z") for day in range(10, 17)]
     many = aside_report(plan.jobs[0], several, Around())
-    assert "2027-11-14T081500Z and 2 more count no more" in many.headline
+    assert "2027-11-12T081500Z and 4 more count no more" in many.headline
     lost = replace(outcome, result={**ANSWER, "record_only": True, "unproven": []})
     assert aside_report(plan.jobs[0], (lost,), Around()).details == (), "nothing of it could come back"
     failed = replace(outcome, state=State.FAILED, result={}, note="it is pinned")
@@ -172,7 +177,7 @@ def test_what_was_dropped_is_told_as_done(names: tuple[str, ...], headline: str)
     [
         ({"dropped": [AHEAD], "left": []}, "1 interrupted snapshot of store papio was dropped"),
         ({"dropped": [AHEAD, LATER], "left": []}, "2 interrupted snapshots of store papio were dropped"),
-        ({}, "drop 2 interrupted snapshots of store papio: done"),
+        ({"dropped": [], "left": []}, "nothing was dropped: store papio had none of them any more"),
     ],
 )
 def test_what_was_dropped_of_interrupted_ones_is_counted_by_who_dropped_it(
@@ -181,4 +186,31 @@ def test_what_was_dropped_of_interrupted_ones_is_counted_by_who_dropped_it(
     plan, _ = planned(aside.drop_partials, AHEAD, LATER, partials=[{"name": AHEAD}, {"name": LATER}])
     done = Outcome(step="s", job=plan.jobs[0].name, state=State.DONE)
     outcomes = [replace(done, role=step.role, result=answer) for step in plan.steps]
-    assert drop_report(plan.jobs[0], outcomes, Around()).headline == headline
+    report = drop_report(plan.jobs[0], outcomes, Around())
+    assert (report.headline, report.verdict == Verdict.DONE) == (headline, bool(answer["dropped"]))
+
+
+def test_what_is_left_of_interrupted_ones_or_cannot_be_told_is_said() -> None:
+    plan, _ = planned(aside.drop_partials, AHEAD, LATER, partials=[{"name": AHEAD}, {"name": LATER}])
+    drop, empty = (
+        Outcome(step=step.id, job=step.job, state=State.DONE, role=step.role, result={}) for step in plan.steps
+    )
+    left = replace(drop, result={"dropped": [AHEAD], "left": [PAST]})
+    report = drop_report(plan.jobs[0], (left, empty), Around())
+    assert report.details == (f"left there, since the plan did not have it: {PAST}",)
+    unread = drop_report(plan.jobs[0], (drop, empty), Around())
+    assert unread.verdict == Verdict.ATTENTION
+    assert unread.headline.startswith("what drop did is not known: the answer cannot be read; ")
+
+
+def test_what_went_before_the_job_stopped_is_told() -> None:
+    plan, _ = planned(aside.drop_aside, AHEAD, LATER, sealed=[{"name": PAST}], aside=[{"name": AHEAD}, {"name": LATER}])
+    first, second, _ = (
+        Outcome(step=step.id, job=step.job, state=State.DONE, role=step.role, subject=step.subject)
+        for step in plan.steps
+    )
+    report = drop_report(plan.jobs[0], (first, replace(second, state=State.FAILED, note="no disk")), Around())
+    assert (report.verdict, report.headline) == (Verdict.FAILED, "drop-2 failed: no disk")
+    assert report.details == (f"{AHEAD} lies in the trash, which the next run empties",)
+    none = drop_report(plan.jobs[0], (replace(first, state=State.FAILED, note="no disk"),), Around())
+    assert none.details == ()
