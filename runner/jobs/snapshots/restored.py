@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from runner.agent.arguments import argv
 from runner.agent.snapshots.contract_restored import (
@@ -13,7 +14,7 @@ from runner.agent.snapshots.contract_restored import (
     RestoredCleared,
     RestoredListing,
 )
-from runner.model.facts import Facts, Probe
+from runner.model.facts import HostFacts, Probe
 from runner.model.plan import Argv, Command, Effect, Finding, Step
 from runner.model.role import Phase, Role
 from runner.model.run import Outcome, State
@@ -23,6 +24,7 @@ from runner.tools import agent, answers
 
 SIDE = "/var/restored"
 _SHOWN = 300
+_NO_ANSWER = "its answer cannot be read"
 _PATIENCE = 6 * 3600
 # Whatever becomes of it, the snapshot is sealed.
 _EITHER = (0, 1)
@@ -40,11 +42,11 @@ def make_folder(host: Host, name: str) -> Argv:
     return (agent.program(host), *argv("make-restored", MakeRestored(host.at(SIDE), name)))
 
 
-def read(site: Site, facts: Facts, job: Job) -> RestoredListing | None:
+def read(site: Site, job: Job, source: HostFacts) -> RestoredListing | None:
     """What was restored to the host of `job`; None where that is not known."""
     if not site.live:
         return RestoredListing(())
-    reading = facts.reading(job.host, _probe(job))
+    reading = source.readings.get(_probe(job))
     return answers.read(reading.out, RestoredListing) if reading else None
 
 
@@ -58,11 +60,12 @@ def steps(site: Site, job: Job, known: RestoredListing | None, now: datetime) ->
     return tuple(_clear(site, job, name, at, now) for name, at in _old(site, known, now) if _may(site))
 
 
-def findings(site: Site, job: Job, known: RestoredListing | None, now: datetime) -> Iterator[Finding]:
+def findings(site: Site, job: Job, source: HostFacts, now: datetime) -> Iterator[Finding]:
     """What is left out of the snapshot, and what of it nobody clears; or that it is not known, so all is copied."""
+    known = read(site, job, source)
     if known is None:
-        text = f"what was restored to {job.host} is not known, so it is in this snapshot: {SIDE} could not be read"
-        do = f"look at {SIDE} there, and remove what is not needed"
+        text = f"what was restored to {job.host} is not known, so it is in this snapshot: {_unread(source, job)}"
+        do = f"see why {SIDE} cannot be read there"
         yield Finding(severity="attention", source=job.name, text=text, do=do)
     elif known.made:
         text = f"left out: {count(len(known.made), 'folder')} restored into {SIDE} of {job.host}, which are scratch"
@@ -75,6 +78,12 @@ def findings(site: Site, job: Job, known: RestoredListing | None, now: datetime)
         yield Finding(severity="note", source=job.name, text=text, do=do)
 
 
+def _unread(source: HostFacts, job: Job) -> str:
+    """Why it is not known, in the words of who was to read it."""
+    reading = source.readings.get(_probe(job))
+    return _why(answers.last_object(reading.out)) if reading else _NO_ANSWER
+
+
 def cleared(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     """What became of the folders that were to be cleared."""
     return tuple(_cleared(outcome) for outcome in outcomes if outcome.role == Role.TIDY and outcome.state == State.DONE)
@@ -84,11 +93,15 @@ def _cleared(outcome: Outcome) -> str:
     answer = answers.read(outcome.result, RestoredCleared)
     place = f"{SIDE}/{outcome.subject}"
     if answer is None:
-        why = excerpt(outcome.result.get("error") or "its answer cannot be read", _SHOWN)
-        return f"{place} is still there: {one_line(why)}"
+        return f"{place} is still there: {_why(outcome.result)}"
     if not answer.removed:
         return f"{place} stays" + (f": something in it changed on {answer.changed:%Y-%m-%d}" if answer.changed else "")
     return f"removed {place}, which was restored long ago"
+
+
+def _why(answer: Mapping[str, Any]) -> str:
+    """What the agent says was in its way."""
+    return one_line(excerpt(answer.get("error") or _NO_ANSWER, _SHOWN))
 
 
 def _probe(job: Job) -> str:

@@ -51,7 +51,7 @@ class SnapshotKind(Bundled):
         name = clocks.name_or_why(known)
         if isinstance(name, Finding):
             return _skipped(name)
-        side = restored.read(site, facts, job)
+        side = restored.read(site, job, source)
         work = _SnapshotWork(
             site=site, job=job, store=store, source=source, keeper=keeper, name=name, now=now, restored=side
         )
@@ -164,7 +164,7 @@ def _draft(work: _SnapshotWork) -> Draft:
             *findings.left_out(site, job, choice, _left_inside(work, choice)),
             *findings.findings(site, job, choice, work.source, stored),
             *findings.short(job, store, stored, room),
-            *restored.findings(site, job, work.restored, work.now),
+            *restored.findings(site, job, work.source, work.now),
         ),
         anew=not work.own,
     )

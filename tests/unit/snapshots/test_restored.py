@@ -64,6 +64,14 @@ def test_where_nothing_was_restored_or_it_is_not_known_nothing_is_left_out_and_n
     assert (clears(made), told) == ([], [] if known else ["attention"]), "that a look failed is told"
 
 
+def test_why_it_is_not_known_is_told_as_the_host_said_it() -> None:
+    (found,) = [each for each in draft({"error": "Permission denied"}).findings if "is not known" in each.text]
+    assert found.text.endswith(", so it is in this snapshot: Permission denied")
+    assert found.do == "see why /var/restored cannot be read there"
+    (found,) = [each for each in draft(None).findings if "is not known" in each.text]
+    assert found.text.endswith("its answer cannot be read")
+
+
 def test_a_sandbox_is_asked_nothing_so_nothing_is_unknown() -> None:
     site, facts = parts.site(live=False), parts.facts(live=False)
     made = SnapshotKind().draft(site, site.job("backup-papio"), facts, parts.NOW)
