@@ -236,6 +236,12 @@ def _proven(holding: Holding, now: datetime) -> str:
     return ages(standing(holding.contents), now) if holding.contents else ""
 
 
+def _proofs(holding: Holding) -> dict[str, datetime]:
+    from runner.jobs.snapshots.proven import standing
+
+    return {sort: proof.at for sort, proof in standing(holding.contents).items()} if holding.contents else {}
+
+
 def _json(status: _Status) -> dict[str, Any]:
     jobs = {
         job.name: {
@@ -256,7 +262,7 @@ def _json(status: _Status) -> dict[str, Any]:
             "error": holding.error,
             "state": _state(status, holding)[0],
             "runway": _runway(holding),
-            "proven": {sort: each.at for sort, each in holding.contents.proven.items()} if holding.contents else {},
+            "proven": _proofs(holding),
         }
         for holding in status.holdings
     }

@@ -12,7 +12,7 @@ from runner.cli import status
 from runner.engine.journal import RunLine
 from runner.engine.progress import JobNow
 from runner.model.copies import interrupted, under_way
-from runner.model.facts import Holder, Partial, StoreFacts
+from runner.model.facts import Holder, Partial, Proven, StoreFacts
 from runner.model.run import JobLine, Verdict
 from runner.report.line import Line, folded, plain
 from runner.verbs.browse import Holding
@@ -131,3 +131,14 @@ def test_a_copy_that_is_being_made_is_not_an_interrupted_one() -> None:
     assert (under_way(facts), interrupted(facts)) == (done, (cut,))
     assert interrupted(replace(facts, holder=None)) == (cut, done)
     assert under_way(replace(facts, holder=Holder(plan="q"))) is None
+
+
+def test_a_proof_of_a_snapshot_that_is_gone_is_none_in_either_form() -> None:
+    at = parts.NOW - timedelta(days=2)
+    there, gone = (
+        Proven(at=at, snapshot=name)
+        for name in (parts.facts().hosts[parts.SERVER].stores["papio"].sealed[0].name, "2026-11-01T081500Z")
+    )
+    known = seen(holdings=[held(proven={"files": there, "database": gone})])
+    assert status._json(known)["stores"]["papio"]["proven"] == {"files": at}
+    assert "      last proven restore: 2 days ago (files)" in shown(status._stores(known))
