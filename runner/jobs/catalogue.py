@@ -13,7 +13,7 @@ from runner.jobs.bundled import own_keys
 from runner.model import options
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Beyond, Draft, JobKind
-from runner.model.plan import Finding, Forecast, PlannedJob, Skip
+from runner.model.plan import PREPARE, Finding, Forecast, PlannedJob, Skip
 from runner.model.run import Around, JobReport, Outcome, Reporter
 from runner.model.site import Job, Site
 
@@ -103,7 +103,7 @@ KINDS: dict[str, JobKind] = {
 
 # Jobs that a person asks for by a verb of their own, and the one that the planner adds. A pin has nothing to add.
 REPORTERS: dict[str, Reporter] = {
-    "prepare": LateReport(place="prepare:prepare_report"),
+    PREPARE: LateReport(place="prepare:prepare_report"),
     "aside": LateReport(place="retention.report:aside_report"),
     "drop": LateReport(place="retention.report:drop_report"),
     "restore": LateReport(place="snapshots.report:restore_report"),

@@ -11,7 +11,6 @@ from typing import Any
 
 # Somebody stopped the run with Ctrl-C or a signal, whichever run it is.
 STOPPED = "run/stopped"
-_JOB = "job"
 
 
 class Fault(StrEnum):
@@ -40,7 +39,7 @@ def of_store(name: str, fault: Fault) -> str:
 
 def of_job(name: str) -> str:
     """`job/prepare-papio`: what the others were not begun for."""
-    return f"{_JOB}/{name}"
+    return f"job/{name}"
 
 
 def of_run(name: str) -> str:
@@ -50,9 +49,8 @@ def of_run(name: str) -> str:
 
 def is_busy(cause: str) -> bool:
     """Whether it is that somebody else is at it."""
-    # A job may be called that too: its name is in a cause of its own.
-    scope, _, rest = cause.partition("/")
-    return scope != _JOB and rest.endswith(f"/{Fault.BUSY}")
+    # A job may be called that too, and has a cause of two parts.
+    return cause.count("/") == 2 and cause.endswith(f"/{Fault.BUSY}")
 
 
 def fault_of(answer: Mapping[str, Any]) -> Fault | None:
