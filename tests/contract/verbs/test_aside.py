@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,8 @@ def from_the_future(place: Place) -> None:
         path.rename(path.with_name(path.name.replace(sealed.name, AHEAD)))
     sealed.rename(place.store / AHEAD)
     place.record_path(place.store / AHEAD).write_text(json.dumps(record))
+    with closing(sqlite3.connect(place.state / "journal.sqlite")) as journal, journal:
+        journal.execute("UPDATE steps SET result = replace(result, ?, ?)", (sealed.name, AHEAD))
 
 
 def test_a_snapshot_from_the_future_leaves_by_the_command_that_the_message_gives(place: Place) -> None:
