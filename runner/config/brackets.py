@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import re
 
-from runner.config.mistake import ASSIGNMENT, COMMENTS, MUCH, Answer, Mistake, blank_in_key, once, shown, value
+from runner.config.mistake import (
+    ASSIGNMENT,
+    COMMENTS,
+    MUCH,
+    Answer,
+    Mistake,
+    blank_in_key,
+    once,
+    shown,
+    unclosed,
+    value,
+)
 from runner.config.remedy import is_plain
 from runner.config.toml_lines import begun_item, closes, open_brackets, twice_in_braces
 
 _NO_KEY = "a key and = stand before each value in braces"
+_HEADER = re.compile(r"\s*\[+\s*[A-Za-z0-9_-][^,=\[\]]*\]*\s*(#.*)?")
+_MORE_KEYS = re.compile(r"\s(?=[A-Za-z0-9_-]+\s*=)")
 _KEY = re.compile(r"[A-Za-z0-9_-]+\s*=")
 
 
@@ -22,6 +35,10 @@ def explain(mistake: Mistake) -> Answer:
         return mistake.line, f"a comma stands between keys in braces, not ;: {shown(mistake.rest.lstrip('; '))}"
     if sign := next(filter(mistake.rest.startswith, (f"{sign} " for sign in COMMENTS)), ""):
         return mistake.line, f"a comment begins with #, not with {sign.strip()}"
+    # A [table] that a list runs into looks like one more list.
+    outer = [line for _, line in brackets if line < mistake.line]
+    if outer and word == "[" and _HEADER.fullmatch(mistake.row):
+        return _endless(mistake, outer[-1])
     if word == "[":
         return _in_list(mistake, begun, [other for other, _ in brackets])
     if twice := twice_in_braces(mistake.before):
@@ -42,7 +59,10 @@ def _in_braces(mistake: Mistake) -> str:
         return _no_key(mistake, item.strip())
     if inner[2] and _KEY.match(mistake.rest):
         return f"a comma is missing between braces, before {shown(mistake.rest)}"
-    return value(inner[1], inner[2] + _item(mistake, r"[},]"))
+    text = inner[2] + _item(mistake, r"[},]")
+    if '"' not in text and (more := _MORE_KEYS.search(text)):
+        return f"a comma is missing between braces, before {shown(text[more.end() :])}"
+    return value(inner[1], text)
 
 
 def _no_key(mistake: Mistake, item: str) -> str:
@@ -74,7 +94,11 @@ def _unended(mistake: Mistake, brackets: list[tuple[str, int]]) -> Answer:
 
 def _in_list(mistake: Mistake, begun: int, brackets: list[str]) -> Answer:
     if mistake.last == "\n" and (not mistake.rest or ASSIGNMENT.fullmatch(mistake.row) or mistake.here == "["):
-        return begun, f"a list begins here and has no ] at its end (line {mistake.line} is something else)"
+        return _endless(mistake, begun)
+    if not mistake.after.strip():
+        return _endless(mistake, begun)
+    if mistake.here == ")":
+        return mistake.line, "a list ends with ], not with )"
     if mistake.here == "}":
         return mistake.line, f"a list has no ] {'before' if '{' in brackets else 'at its end, but'} }}"
     if mistake.last in ("[", ",") and _KEY.match(mistake.rest):
@@ -85,8 +109,17 @@ def _in_list(mistake: Mistake, begun: int, brackets: list[str]) -> Answer:
     if mistake.before.rstrip()[-1:] not in (",", "[") and (
         not begin or begin[-1] in "\"'" or mistake.row[mistake.at - 1] == " "
     ):
-        return mistake.line, f"a comma is missing in a list, before {shown(mistake.rest)}"
+        # What stands right behind a quote is the text that was to begin with it.
+        touches = mistake.row[: mistake.at].endswith(('"', "'")) and mistake.here not in "\"'"
+        inside = touches or unclosed(mistake.row)[0]
+        return mistake.line, f"a {'quote' if inside else 'comma'} is missing in a list, before {shown(mistake.rest)}"
     return mistake.line, value("", begin + _item(mistake, r"[],]"))
+
+
+def _endless(mistake: Mistake, begun: int) -> Answer:
+    """A list that goes on into what is none of it, or to the end of the file."""
+    other = f" (line {mistake.line} is something else)" if mistake.after.strip() else ""
+    return begun, f"a list begins here and has no ] at its end{other}"
 
 
 def _item(mistake: Mistake, ends: str) -> str:

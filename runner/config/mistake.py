@@ -17,8 +17,14 @@ _NOTHING = ("none", "null", "nil", "undefined")
 _BLANKS = re.compile(r"((?:[A-Za-z][A-Za-z0-9_-]*\s+)+[A-Za-z][A-Za-z0-9_-]*)\s*=[^=].*")
 # A { that is missing, or a ( in its place.
 _KEYS = re.compile(r"(\(?)\s*([A-Za-z0-9_-]+\s*=\s*[^=].*?)\s*([)}]?)")
-# A number, and a word that is no unit and no field of a crontab line.
-_REMARK = re.compile(r"(true|false|[0-9]+)\s+([A-Za-z][^*]*\s[^*]*)|(true|false)\s+([A-Za-z].*)")
+# A whole value, and words that are no fields of a crontab line; one word behind a number may be its unit.
+_MORE = re.compile(r"(true|false)\s+([A-Za-z].*)|([0-9]+)\s+([A-Za-z][^*]*\s[^*]*)")
+_NAME = r"[A-Za-z0-9_.\"'-]+"
+_NEXT = rf"{_NAME}\s*=(?!=)"
+# What has to begin a line, and the sign in place of the line's end.
+_ANEW = re.compile(rf"([,;]?)\s*({_NEXT}.*|\[+[A-Za-z0-9_-]+(?:[.]{_NAME})+\]+)")
+# The same behind a text without quotes; an address may have a comma and = in it, without blanks.
+_BEHIND = re.compile(rf"[^\s\"'(\[{{][^\s\"']*?(?:([,;]?)\s+(?={_NEXT})|(,)(?={_NAME}\s+=))(.*)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +56,12 @@ class Mistake:
         return self.row[: self.at].rstrip()[-1:] or "\n"
 
     @property
+    def raw(self) -> str:
+        """The value that the line gives, as it is written, without a comment; "" where it gives none."""
+        match = ASSIGNMENT.fullmatch(self.row)
+        return re.sub(r"\s+#.*", "", match[2]) if match else ""
+
+    @property
     def key(self) -> str:
         """The key whose value the line gives; "" where it gives none."""
         match = ASSIGNMENT.fullmatch(self.row)
@@ -66,6 +78,37 @@ def once(twice: Repeated) -> str:
     """What to do about a key that is there twice."""
     both = remedy.both(*twice.texts)
     return f"say both in one, {twice.name} = {both}" if both else "take one of them out"
+
+
+def unclosed(part: str) -> tuple[str, str]:
+    """The quote of the text that begins in `part` of a line and does not end there, and that text; or ("", "")."""
+    quote, begun, escaped = "", 0, False
+    for place, character in enumerate(part):
+        if escaped:
+            escaped = False
+        elif quote:
+            escaped = quote == '"' and character == "\\"
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote, begun = character, place
+        elif character == "#":
+            break
+    return (quote, part[begun:]) if quote else ("", "")
+
+
+def begun_anew(mistake: Mistake) -> str:
+    """What to say where another key, or a [table], follows a value in its line; "" where none does."""
+    if behind := _BEHIND.fullmatch(mistake.raw):
+        return _begin(behind[1] or behind[2] or "", behind[3])
+    match = _ANEW.fullmatch(mistake.rest) if mistake.last != "=" else None
+    # What touches the value is part of it, perhaps.
+    return _begin(match[1], match[2]) if match and (match[1] or mistake.row[mistake.at - 1] in " \t") else ""
+
+
+def _begin(sign: str, text: str) -> str:
+    if sign == ";":
+        return f"begin a new line before {shown(text)}, in place of the ; (a comment begins with #)"
+    return f"begin a new line before {shown(text)}{', in place of the comma' if sign else ''}"
 
 
 def blank_in_key(text: str) -> str:
@@ -100,9 +143,13 @@ def _of_words(begin: str, raw: str) -> str:
         what = "a table in braces has no { at its begin" if keys[3] == "}" else "a table stands in braces"
         fits = len(keys[2]) <= 2 * MUCH and remedy.is_plain(raw)
         return f"{what}: {begin}{{ {keys[2]} }}" if fits else f"{what}, before {shown(keys[2])}"
-    if remark := _REMARK.fullmatch(raw):
-        plain, words = remark[1] or remark[3], remark[2] or remark[4]
-        return f"a comment begins with #: {begin}{plain} # {shown(words)}"
+    if raw[0] not in "\"'" and re.search(rf"\s{_NEXT}", raw):
+        return f"text stands in quotes, and each key begins a line: {shown(raw)}"
+    more = _MORE.fullmatch(raw)
+    if more and more[1]:
+        return f"a comment begins with #: {begin}{more[1]} # {shown(more[2])}"
+    if more:
+        return f"there is more after {more[3]}: {shown(more[4])}; text stands in quotes, a comment begins with #"
     text = raw.strip("\"'").strip()
     missing = "a quote is missing" if raw[-1:] in "\"'" else "text stands in quotes"
     # With a quote inside nobody knows which one is missing.

@@ -6,7 +6,18 @@ import re
 import unicodedata
 
 from runner.config import brackets, remedy
-from runner.config.mistake import ASSIGNMENT, COMMENTS, MUCH, Answer, Mistake, blank_in_key, once, shown, value
+from runner.config.mistake import (
+    COMMENTS,
+    MUCH,
+    Answer,
+    Mistake,
+    begun_anew,
+    blank_in_key,
+    once,
+    shown,
+    unclosed,
+    value,
+)
 from runner.config.toml_lines import Repeated, open_brackets, repeated
 
 _CURLY = "“”„‟‘’‚‛«»"
@@ -47,7 +58,7 @@ def explain(text: str, error: ValueError) -> tuple[int, str]:
 
 def _end(rows: list[str]) -> tuple[int, int]:
     """Where a text begins that has no end, or else the end of the file; a text may go on for all of the file."""
-    line = next((number for number, row in enumerate(rows, start=1) if _unclosed(row)[0]), len(rows))
+    line = next((number for number, row in enumerate(rows, start=1) if unclosed(row)[0]), len(rows))
     return line, len(rows[line - 1].removesuffix("\r")) + 1
 
 
@@ -84,7 +95,7 @@ def _foreign(mistake: Mistake) -> Answer:
 
 def _character(mistake: Mistake) -> Answer:
     """A character that looks like another, and texts without an end."""
-    quote, begun = _unclosed(mistake.row[: mistake.at])
+    quote, begun = unclosed(mistake.row[: mistake.at])
     sentence = ""
     if mistake.here in _CURLY or quote and any(curly in mistake.row for curly in _CURLY):
         sentence = "has curly quotes, as word processors write them: put straight ones, \" or ', in their place"
@@ -111,6 +122,10 @@ def _in_line(mistake: Mistake) -> Answer:
     word = re.split(r"[\s=:\"'\[{#]", row)[0]
     if row.startswith("["):
         sentence = _header(row)
+    elif "" in key.split(".") and key:
+        sentence = f"a name is missing beside a dot: {shown(key)} = ..."
+    elif fault := begun_anew(mistake) if key else "":
+        sentence = fault
     elif key and mistake.last == "=":
         sentence = value(key, mistake.rest)
     elif key:
@@ -139,9 +154,11 @@ def _header(row: str) -> str:
     if re.fullmatch(r"\[+[^\[\]]*\]+\s*(#.*)?", row) is None:
         return "there is more after the ] of a table's name: begin a new line there, or put # before a comment"
     names = row.partition("#")[0].strip()
-    if not names.strip("[] "):
-        return "a table has no name: [site], for instance"
     inner = names.strip("[] ")
+    if not inner:
+        return "a table has no name: [site], for instance"
+    if names.count("[") != names.count("]"):
+        return f"a table's name stands in single brackets: {shown(f'[{inner}]')}"
     if "" in (part.strip() for part in inner.split(".")):
         return f"a name is missing beside a dot: {shown(names)}"
     if re.fullmatch(r"[A-Za-z0-9_.\"'\s-]*", inner):
@@ -158,8 +175,7 @@ def _header(row: str) -> str:
 
 def _after(key: str, mistake: Mistake) -> str:
     """What follows a value that has ended."""
-    match = ASSIGNMENT.fullmatch(mistake.row)
-    raw = re.sub(r"\s+#.*", "", match[2] if match else "")
+    raw = mistake.raw
     if mistake.rest in (",", ";"):
         return f"a line has no {mistake.rest} at its end: take it out"
     if sign := next(filter(mistake.rest.startswith, COMMENTS), ""):
@@ -178,19 +194,3 @@ def _after(key: str, mistake: Mistake) -> str:
         what = "list" if raw[0] == "[" else "table"
         return f"there is more after the {what}: {shown(mistake.rest)}; a comment begins with #"
     return value(key, raw)
-
-
-def _unclosed(part: str) -> tuple[str, str]:
-    """The quote of the text that begins in `part` of a line and does not end there, and that text; or ("", "")."""
-    quote, begun, escaped = "", 0, False
-    for place, character in enumerate(part):
-        if escaped:
-            escaped = False
-        elif quote:
-            escaped = quote == '"' and character == "\\"
-            quote = "" if character == quote else quote
-        elif character in "\"'":
-            quote, begun = character, place
-        elif character == "#":
-            break
-    return (quote, part[begun:]) if quote else ("", "")

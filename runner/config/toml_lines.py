@@ -71,11 +71,14 @@ def repeated(text: str) -> Repeated | None:
     """The first table or key of a text that is there twice; the text need not be TOML beyond that."""
     seen: dict[KeyPath, tuple[int, bool]] = {}
     texts: dict[KeyPath, tuple[str, ...]] = {}
-    dotted: dict[KeyPath, int] = {}
+    implied: dict[KeyPath, int] = {}
     table: KeyPath = ()
     with suppress(ValueError):
         for path, line, is_table, statement in _paths(text):
-            name = ".".join(str(part) for part in path if isinstance(part, str))
+            # Where other signs stand among its names it is no key, and a mistake of its own.
+            if not _is_named([word for word, _ in statement]):
+                continue
+            name = _dotted(path)
             for end in range(1, len(path)):
                 first, headed = seen.get(path[:end], (0, True))
                 if not headed:
@@ -84,15 +87,35 @@ def repeated(text: str) -> Repeated | None:
                 shown = name if is_table else str(path[-1])
                 both = texts.get(path, ()) + _text([word for word, _ in statement])
                 return Repeated(name=shown, first=seen[path][0], second=line, is_table=is_table, texts=both)
-            if path in dotted and not is_table:
-                return Repeated(name=str(path[-1]), first=dotted[path], second=line, is_table=False)
+            for end in range(len(table) + 1, 0 if is_table else len(path)):
+                # A table that has its own [header] takes no keys from elsewhere.
+                for head in (path[:end], (*path[:end], 0)):
+                    if head in seen:
+                        return Repeated(name=_dotted(head), first=seen[head][0], second=line, is_table=True)
+            if path in implied and not is_table:
+                return Repeated(name=str(path[-1]), first=implied[path], second=line, is_table=False)
             seen[path] = (line, is_table)
             texts[path] = _text([word for word, _ in statement])
             table = path if is_table else table
-            # What stands before a dot of a key is a table too, which no key may give once more.
-            for end in range(len(table) + 1, len(path)):
-                dotted.setdefault(path[:end], line)
+            # What stands before a dot of a key or a header is a table too, which no key may give once more.
+            for end in range(1 if is_table else len(table) + 1, len(path)):
+                implied.setdefault(path[:end], line)
     return None
+
+
+def _dotted(path: KeyPath) -> str:
+    return ".".join(str(part) for part in path if isinstance(part, str))
+
+
+def _is_named(words: Sequence[str]) -> bool:
+    """Whether a statement begins with names, with a dot between each two, and has the = of a key or the ] of a header
+    behind them.
+    """
+    is_table = words[0] == "["
+    rest = words[2 if words[1:2] == ["["] else 1 :] if is_table else words
+    sign = "]" if is_table else "="
+    names = rest[: rest.index(sign)] if sign in rest else ()
+    return len(names) % 2 == 1 and all((word == ".") == (place % 2 == 1) for place, word in enumerate(names))
 
 
 def twice_in_braces(text: str) -> Repeated | None:

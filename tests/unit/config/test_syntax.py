@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 
 import pytest
 
 from runner.config.syntax import explain
 
+ENDLESS = "a list begins here and has no ] at its end"
 QUOTED = "text stands in quotes: "
 CASES = {
     "text without quotes": ("[site]\nname = babase # the site\n", 2, QUOTED + 'name = "babase"'),
@@ -60,6 +62,18 @@ CASES = {
     "a table of dotted keys twice": (
         "[s]\nr.min = 1\nr.max = 2\nr = { max = 2 }\n", 4, "key r is there twice, first in line 2: take one of them out"
     ),
+    "no key under a table": ("[a]\n= 1\n", 2, 'begins with "=": a line is a [table], key = value'),
+    "no key, twice": ("= 1\n= 2\n", 1, 'begins with "=": a line is a [table], key = value'),
+    "only a dot for a key": (". = 1\n", 1, "a name is missing beside a dot: . = ..."),
+    "another sign after a key that is there": ("x = 1\nx : 2\n", 2, "has : where = belongs: x = ..."),
+    "a key that is there, alone": ("x = 1\nx\n", 2, "x stands alone: a line is a [table], or key = value"),
+    "a table that is there, without its bracket": ("[a]\n[a\n", 2, "a table has no ] at the end of its name: [a"),
+    "more of a table, with a dot": ("[a.b]\n[a]\nb.y = 2\n", 3, "table [a.b] is there twice, first in line 1: put all its keys under one of them"),
+    "more of a table, with two dots": ("[a.b]\n[a]\nb.y.z = 2\n", 3, "table [a.b] is there twice, first in line 1"),
+    "more of a table of a list, with a dot": ("[[a.b]]\n[a]\nb.y = 2\n", 3, "table [a.b] is there twice, first in line 1"),
+    "a value for a table that is there": ("[a.b]\n[a]\nb = 2\n", 3, "key b is there twice, first in line 1"),
+    "a value for a table of tables": ("[a.b.c]\n[a]\nb = 2\n", 3, "key b is there twice, first in line 1"),
+    "a value for a table of a list": ("[[a.b]]\n[a]\nb = 2\n", 3, "key b is there twice, first in line 1"),
     "two commas in a list": ("a = [1,,2]\n", 1, "a list has a comma with nothing before it: take the comma out"),
     "a comma at the begin of a list": ("a = [,2]\n", 1, "a list has a comma with nothing before it: take the comma out"),
     "half a number": ("a = 1_\n", 1, "1_ is no number: a = ..."),
@@ -123,7 +137,20 @@ CASES = {
     "two commas in braces": ("r = { min = 1, , max = 2 }\n", 1, "a table in braces has a comma with nothing before it"),
     "semicolons in braces": ("r = { min = 1; max = 2 }\n", 1, "a comma stands between keys in braces, not ;: max = 2 }"),
     "no sign before a comment": ("live = true the site\n", 1, "a comment begins with #: live = true # the site"),
-    "none after a number": ("port = 22 of the tunnel\n", 1, "a comment begins with #: port = 22 # of the tunnel"),
+    "none after a number": ("port = 22 of the tunnel\n", 1, "there is more after 22: of the tunnel; text stands in quotes, a comment begins with #"),
+    "words after a number with a unit": ("x = 5 GiB at least\n", 1, "there is more after 5: GiB at least; text stands in quotes"),
+    "two keys in a line": ("min = 30 max = 400\n", 1, "begin a new line before max = 400"),
+    "a key after true": ('live = false unattended = "expire" # x\n', 1, 'begin a new line before unattended = "expire"'),
+    "a key after a comma": ("min = 30, max = 400\n", 1, "begin a new line before max = 400, in place of the comma"),
+    "a key after a semicolon": ("b = 1; c = 2\n", 1, "begin a new line before c = 2, in place of the ; (a comment begins with #)"),
+    "a key after a text": ('name = "a" x = 1\n', 1, "begin a new line before x = 1"),
+    "a key after a text without quotes": ('host = papio, kind = "x"\n', 1, 'begin a new line before kind = "x", in place of the comma'),
+    "a key after words": ('schedule = 15 3 * * * host = "papio"\n', 1, 'text stands in quotes, and each key begins a line: 15 3 * * * host = "papio"'),
+    "a key after a list": ('a = ["x"] b = 2\n', 1, "begin a new line before b = 2"),
+    "a key after braces": ("r = { min = 1 } b = 2\n", 1, "begin a new line before b = 2"),
+    "a table after a value": ("live = true [hosts.papio]\n", 1, "begin a new line before [hosts.papio]"),
+    "a key after yes in braces": ("r = { a = yes b = 3 }\n", 1, "a comma is missing between braces, before b = 3"),
+    "an address with signs": ("page = https://x.org/?a=1&b=2\n", 1, QUOTED + 'page = "https://x.org/?a=1&b=2"'),
     "none after a list": ('a = ["x"] everyone\n', 1, "there is more after the list: everyone; a comment begins with #"),
     "none in a line": (
         "every report, and the rest\n", 1,
@@ -137,9 +164,20 @@ CASES = {
     "a time that is no remark": ("timeout = 20 min\n", 1, QUOTED + 'timeout = "20 min"'),
     "a list without an end": ('a = ["a",\n"b"\n[hosts]\n', 1, "a list begins here and has no ] at its end (line 3"),
     "a list before a key": ('a = ["a",\nb = 1\n', 1, "a list begins here and has no ] at its end (line 2"),
-    "a list before nothing": ('a = ["a",\n', 1, "a list begins here and has no ] at its end (line 2"),
+    "a list before nothing": ('a = ["a",\n', 1, ENDLESS),
+    "the begin of a list alone": ("b = [", 1, ENDLESS),
+    "a list with a comma before a table": ("a = [\n1,\n[c]\nx = 1\n", 1, f"{ENDLESS} (line 3 is something else)"),
+    "a list with a comma before a table of a list": ('a = ["a",\n\n[[b.c]]\nx = 1\n', 1, f"{ENDLESS} (line 3 is something else)"),
+    "a list before a table without its end": ("a = [\n1,\n[c\nx = 1\n", 1, f"{ENDLESS} (line 3 is something else)"),
+    "no comma in a list in a list": ('a = [\n["x" "y"]\n]\n', 2, 'a comma is missing in a list, before "y"]'),
+    "lists without quotes in a list": ("a = [\n[c],\n]\n", 2, QUOTED + '"c"'),
+    "a round one for a bracket": ('a = ["/a")\n', 1, "a list ends with ], not with )"),
+    "a quote in a list": ('a = ["/a, "/b"]\n', 1, 'a quote is missing in a list, before /b"]'),
+    "two quotes in a list": ('a = ["/a, "/b, "/c"]\n', 1, 'a quote is missing in a list, before /b, "/c"]'),
     "a list without a comma": ('a = ["a" "b"]\n', 1, 'a comma is missing in a list, before "b"]'),
     "lines without a comma": ('a = [\n"a"\n"b"\n]\n', 3, 'a comma is missing in a list, before "b"'),
+    "a bracket too many": ("[b]] # x\n", 1, "a table's name stands in single brackets: [b]"),
+    "a bracket too few": ("[[a.b]\n", 1, "a table's name stands in single brackets: [a.b]"),
     "no bracket": ('[site\nname = "a"\n', 1, "a table has no ] at the end of its name: [site"),
     "two in one line": ("[site] name = 1\n", 1, "there is more after the ] of a table's name: begin a new line there"),
     "a blank in a name": ("[hosts.a b]\n", 1, "a name has no blanks: write [hosts.a-b]"),
@@ -176,3 +214,26 @@ def test_each_mistake_is_told_in_words_with_its_line(case: str) -> None:
     found, words = explain(text, caught.value)
     assert (found, words.startswith(said)) == (line, True), words
     assert words.isprintable()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_written_in_place_of_a_line_is_toml(case: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        tomllib.loads(CASES[case][0])
+    _, words = explain(CASES[case][0], caught.value)
+    if (line := re.search(r": (?:write |say both in one, )?([a-z_]+ = .*)$", words)) and not re.search(
+        r"[.]{3}|, not ", words
+    ):
+        assert tomllib.loads(line[1])
+
+
+@pytest.mark.parametrize("sign", [" ", ", ", "; ", ","])
+@pytest.mark.parametrize("first", ["30", "true", '"a"', "'a'", "1.5", "[1]", "{ a = 1 }", "babase", "yes", "5%"])
+@pytest.mark.parametrize("second", ["max = 400", 'x = "y"', "free_space = 5%", 'a."b.c" = 1'])
+def test_no_second_key_of_a_line_becomes_part_of_the_first(first: str, sign: str, second: str) -> None:
+    text = f"[s]\nmin = {first}{sign}{second}\n"
+    with pytest.raises(ValueError) as caught:
+        tomllib.loads(text)
+    line, words = explain(text, caught.value)
+    assert line == 2
+    assert f"begin a new line before {second}" in words or "each key begins a line" in words
