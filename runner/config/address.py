@@ -10,6 +10,8 @@ from runner.config import remedy
 # [scheme://][user@]host[:port][:][/folder]
 _PARTS = re.compile(r"(?:[a-z]+://)?(?:([^\s@/]+)@)?(\[[^]\s]*\]|[^\s@/]+?)(?::([0-9]{1,5}))?(?::?/\S*)?")
 
+_HOST = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:_-]*")
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _MAIL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._%+'/=-]*@[A-Za-z0-9][A-Za-z0-9.-]*")
 _AT = re.compile(r"\s*[\[({<]\s*(?:at|@)\s*[\])}>]\s*|\s+at\s+|\s*@\s*", re.IGNORECASE)
 _DOT = re.compile(r"\s*[\[({<]\s*dot\s*[\])}>]\s*|\s+dot\s+", re.IGNORECASE)
@@ -52,6 +54,8 @@ def jump(text: str) -> str:
 
 def _parts(text: str) -> tuple[str, str, str]:
     """User, host and port of an address, "" for what it has not; ValueError where it is none at all."""
+    if ("[" in text) != ("]" in text):
+        raise ValueError("has one bracket of a pair: write the address without brackets")
     match = _PARTS.fullmatch(text)
     user, host, port = match.groups("") if match else ("", text, "")
     # The numbers of an IPv6 address look like a port.
@@ -60,10 +64,10 @@ def _parts(text: str) -> tuple[str, str, str]:
         host, port = whole, ""
     host = host.removeprefix("[").removesuffix("]")
     ip = _ip(host)
+    if ip is None and host.endswith(":"):
+        raise ValueError("ends in a colon: take it out")
     if ip is None and ":" in host:
-        raise ValueError(
-            "ends in a colon, or has one where none belongs: write the name alone, and port = 22 beside it"
-        )
+        raise ValueError("has a colon and is no IPv6 address: write the name or the address alone")
     if port and not 1 <= int(port) <= 65535:
         raise ValueError(f"has the port {port}, and ports go from 1 to 65535")
     # No name ends in a number (RFC 1123), so this was to be one.
@@ -71,7 +75,9 @@ def _parts(text: str) -> tuple[str, str, str]:
         raise ValueError("is not an IP address: four numbers from 0 to 255, with dots between them")
     if isinstance(ip, IPv6Address) and (ip.is_link_local or ip.scope_id):
         raise ValueError("is an address on one cable only: write another address of that host, or its name")
-    return user, host, port
+    # Of what can be no host or no user it is not known which part is which.
+    known = _HOST.fullmatch(host) and (not user or _USER.fullmatch(user))
+    return (user, host, port) if known else ("", text, "")
 
 
 def _ip(text: str) -> IPv4Address | IPv6Address | None:

@@ -40,11 +40,14 @@ class Violation(Protocol):
     cause: Exception | None
 
 
-def problems(violations: Iterable[Violation], prefix: KeyPath = ()) -> tuple[Problem, ...]:
-    """Turn violations into problems, at most one for each key; `prefix` leads to the checked part."""
+def problems(violations: Iterable[Violation], rulebook: remedy.Rulebook, prefix: KeyPath = ()) -> tuple[Problem, ...]:
+    """Turn violations into problems, at most one for each key; `prefix` leads to the checked part.
+
+    `rulebook` is what must hold of every value that a problem says to write.
+    """
     first: dict[KeyPath, Problem] = {}
     for violation in violations:
-        for problem in _explain(violation):
+        for problem in _explain(violation, rulebook):
             path = prefix + problem.path
             first.setdefault(path, Problem(path=path, text=problem.text))
     return tuple(first.values())
@@ -66,22 +69,22 @@ def show(value: object) -> str:
             return text if len(text) <= 64 else f"{text[:60]}...{text[-1]}"
 
 
-def _explain(violation: Violation) -> Iterator[Problem]:
+def _explain(violation: Violation, rulebook: remedy.Rulebook) -> Iterator[Problem]:
     path = tuple(violation.absolute_path)
     match violation.validator:
         case "required" | "dependentRequired":
-            yield from _missing(violation, path)
+            yield from _missing(violation, path, rulebook)
         case "additionalProperties":
             yield from _unknown(violation, path)
         case "anyOf":
-            yield from _any_of(violation, path)
+            yield from _any_of(violation, path, rulebook)
         case "pattern" if "propertyNames" in violation.schema_path:
-            yield Problem(path=(*path, violation.instance), text=_sentence(violation))
+            yield Problem(path=(*path, violation.instance), text=_sentence(violation, rulebook))
         case _:
-            yield Problem(path=path, text=_sentence(violation))
+            yield Problem(path=path, text=_sentence(violation, rulebook))
 
 
-def _missing(violation: Violation, path: KeyPath) -> Iterator[Problem]:
+def _missing(violation: Violation, path: KeyPath, rulebook: remedy.Rulebook) -> Iterator[Problem]:
     """Name the keys that are missing, but not those that an unknown key beside them stands for."""
     needed = violation.validator_value
     if isinstance(needed, Mapping):
@@ -92,7 +95,7 @@ def _missing(violation: Violation, path: KeyPath) -> Iterator[Problem]:
     for key in needed:
         if key not in violation.instance and key not in stood_for:
             rules = violation.schema.get("properties", {}).get(key, {})
-            yield Problem(path=(*path, key), text=f"is missing{remedy.of_nothing(key, rules)}")
+            yield Problem(path=(*path, key), text=f"is missing{remedy.of_nothing(key, rules, rulebook)}")
 
 
 def _unknown(violation: Violation, path: KeyPath) -> Iterator[Problem]:
@@ -119,7 +122,7 @@ def _strangers(violation: Violation) -> list[tuple[str, str]]:
     return [(key, nearest(key, free) or nearest(key, known)) for key in violation.instance if key not in known]
 
 
-def _any_of(violation: Violation, path: KeyPath) -> Iterator[Problem]:
+def _any_of(violation: Violation, path: KeyPath, rulebook: remedy.Rulebook) -> Iterator[Problem]:
     """Complain about the branch that was meant: the one whose type is right."""
     branches: dict[str | int, list[Violation]] = {}
     for inner in violation.context:
@@ -132,12 +135,12 @@ def _any_of(violation: Violation, path: KeyPath) -> Iterator[Problem]:
                 return
         if all(inner.path or inner.validator not in ("type", "const") for inner in inners):
             for inner in inners:
-                yield from _explain(inner)
+                yield from _explain(inner, rulebook)
             return
-    yield Problem(path=path, text=_sentence(violation))
+    yield Problem(path=path, text=_sentence(violation, rulebook))
 
 
-def _sentence(violation: Violation) -> str:
+def _sentence(violation: Violation, rulebook: remedy.Rulebook) -> str:
     value, limit = show(violation.instance), violation.validator_value
     words: Mapping[str, Callable[[], str]] = {
         "type": lambda: f"is not {_TYPES.get(str(limit), str(limit))}",
@@ -153,9 +156,9 @@ def _sentence(violation: Violation) -> str:
     }
     otherwise: str = violation.schema.get("errorMessage", "is not as its schema says")
     if violation.validator == "type":
-        after = remedy.of_another_type(limit, violation.instance, violation.schema)
+        after = remedy.of_another_type(limit, violation.instance, violation.schema, rulebook)
     elif violation.validator == "pattern":
-        after = remedy.in_another_way(violation.instance, violation.schema)
+        after = remedy.in_another_way(violation.instance, violation.schema, rulebook)
     else:
         after = ""
     words_for = words.get(violation.validator)

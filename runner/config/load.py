@@ -6,9 +6,9 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from runner.config import (
     plugin_source,
     quantity,
     readiness,
+    remedy,
     site_values,
     soundness,
     syntax,
@@ -36,10 +37,12 @@ from runner.model.kind import JobKind
 from runner.model.site import Site
 
 Table = dict[str, Any]
+Names = Mapping[str, Sequence[str]]
 
 _SCHEMAS = Path(schema.__file__).parent
 _EMPTY = "is empty: it needs [site], with name and controller, and [hosts.NAME]; the jobs.toml of a checkout has all"
 _REST = "mend this first: the rest of the file is looked at once it can be read"
+_NO_NAMES: Names = {}
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -158,9 +161,10 @@ def _violations(tables: Table, root: Table, kinds: Mapping[str, JobKind]) -> tup
     for part in parts:
         outer["properties"][part] = {"type": "object"}
     outer["properties"]["jobs"]["propertyNames"] = root["properties"]["jobs"]["propertyNames"]
-    problems = list(_against(outer, tables, ()))
+    names = {part: [name for name, _ in _tables(tables, part)] for part in ("hosts", "disks", "stores")}
+    problems = list(_against(outer, tables, (), names))
     for name, table in _tables(tables, "jobs"):
-        problems += _job(name, table, root["$defs"], kinds)
+        problems += _job(name, table, root["$defs"], kinds, names)
     for name, table in _tables(tables, "hooks"):
         problems += _hook(name, table, root["$defs"]["hooks"])
     return tuple(problems)
@@ -171,7 +175,7 @@ def _tables(tables: Table, part: str) -> Iterable[tuple[str, Any]]:
     return held.items() if isinstance(held, dict) else ()
 
 
-def _job(name: str, table: object, defs: Table, kinds: Mapping[str, JobKind]) -> tuple[Problem, ...]:
+def _job(name: str, table: object, defs: Table, kinds: Mapping[str, JobKind], names: Names) -> tuple[Problem, ...]:
     """Check a job against the keys that all jobs have together with those of its kind."""
     path: KeyPath = ("jobs", name)
     common = defs["job"]
@@ -181,10 +185,10 @@ def _job(name: str, table: object, defs: Table, kinds: Mapping[str, JobKind]) ->
         known: Table = {key: {} for kind in kinds.values() for key in kind.schema.get("properties", {})}
         named = {"kind": {**common["properties"]["kind"], "enum": list(kinds)}}
         rules |= {"properties": {**known, **common["properties"], **named}, "additionalProperties": False}
-        return _against(rules, table, path)
+        return _against(rules, table, path, names)
     kind = kinds.get(word)
     if kind is None:
-        rest = (problem for problem in _against(rules, table, path) if problem.path != (*path, "kind"))
+        rest = (problem for problem in _against(rules, table, path, names) if problem.path != (*path, "kind"))
         return (Problem(path=(*path, "kind"), text=_no_kind(word, kinds)), *rest)
     own = kind.schema
     merged = {
@@ -198,7 +202,7 @@ def _job(name: str, table: object, defs: Table, kinds: Mapping[str, JobKind]) ->
         merged["properties"].pop("host")
     else:
         merged["required"].append("host")
-    wrong = _against(merged, table, path)
+    wrong = _against(merged, table, path, names)
     if not wrong and isinstance(table, dict):
         try:
             site_values.options(table, kind)
@@ -222,7 +226,17 @@ def _hook(name: str, settings: object, bundled: Table) -> tuple[Problem, ...]:
     return (wrong,) if wrong else _against({"type": "object"}, settings, path)
 
 
-def _against(rules: Table, value: object, path: KeyPath) -> tuple[Problem, ...]:
+def _against(rules: Table, value: object, path: KeyPath, names: Names = _NO_NAMES) -> tuple[Problem, ...]:
+    """What the schema `rules` says against a value; `names` are those that the file declares, by section."""
+    validator, formats = _dialect()
+    checker = validator(rules, format_checker=formats)
+    rulebook = remedy.Rulebook(takes=lambda other, part: checker.evolve(schema=part).is_valid(other), names=names)
+    return complaints.problems(checker.iter_errors(value), rulebook, path)
+
+
+@cache
+def _dialect() -> tuple[Any, Any]:
+    """The validator of our schemas and the formats that it checks: one for all, as it takes milliseconds to make."""
     import jsonschema  # type: ignore[import-untyped]  # 70 ms that only this needs
 
     formats = jsonschema.FormatChecker(formats=())
@@ -230,9 +244,7 @@ def _against(rules: Table, value: object, path: KeyPath) -> tuple[Problem, ...]:
         formats.checks(word, raises=ValueError)(partial(_reads, read))
     dialect = jsonschema.Draft202012Validator
     strict = dialect.TYPE_CHECKER.redefine("integer", _is_integer)
-    validator = jsonschema.validators.extend(dialect, type_checker=strict)
-    violations = validator(rules, format_checker=formats).iter_errors(value)
-    return complaints.problems(violations, path)
+    return jsonschema.validators.extend(dialect, type_checker=strict), formats
 
 
 def schema_fault(rules: object) -> str:

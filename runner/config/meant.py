@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from runner.config import remedy
+from runner.config import quantity, remedy
 
 _KINDS: Mapping[str, str] = {
     word: kind
@@ -89,18 +89,34 @@ def thinned(table: Mapping[str, object], known: Collection[str]) -> tuple[tuple[
         return (), ""
     others = [(word, _squashed(word)) for word in table if word not in known]
     keys = {word: period for word, plain in others for period in _PERIODS if plain in (period, f"keep{period}")}
-    own = table.get("thin")
-    parts = [part.strip() for part in own.split(",")] if isinstance(own, str) else []
-    there = {part.partition(" ")[0] for part in parts}
     counts = {period: _count(table[word]) for word, period in reversed(keys.items())}
-    parts += (f"{period} {counts[period]}" for period in _PERIODS if period in counts and period not in there)
-    thin = remedy.quoted(", ".join(parts))
-    return tuple(keys), f"the store's retention says it: thin = {thin}, beside min and max"
+    own = _own(table.get("thin"))
+    kept = own | {period: counts[period] for period in _PERIODS if period in counts and period not in own}
+    thin = ", ".join(f"{period} {count}" for period, count in kept.items() if count != "0")
+    if "" in kept.values():
+        sentence = 'the store\'s retention says it, such as thin = "daily 7, weekly 4", beside min and max'
+    elif thin:
+        sentence = f"the store's retention says it: thin = {remedy.quoted(thin)}, beside min and max"
+    else:
+        sentence = "a period of which none are kept is left out"
+    return tuple(keys), sentence
+
+
+def _own(thin: object) -> dict[str, str]:
+    """The count of each period that a table's own `thin` gives; none where it cannot be read."""
+    try:
+        parts = quantity.plain_thinning(thin).split(", ") if isinstance(thin, str) else []
+    except ValueError:
+        return {}
+    return {period: count for period, _, count in (part.partition(" ") for part in parts)}
 
 
 def _count(value: object) -> str:
-    number = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10_000
-    return str(value) if number or value == "all" else "7"
+    """A count as `thin` has it, "0" for none; "" where it is not plain what was meant. -1 is borg's word for all."""
+    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    if text in ("all", "-1"):
+        return "all"
+    return str(int(text)) if text.isascii() and text.isdigit() and len(text) <= 4 else ""
 
 
 def key(word: str, known: Collection[str]) -> str:

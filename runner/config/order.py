@@ -50,6 +50,7 @@ _EVERY = re.compile(r"(?:every )?([0-9]{1,2}) (minute|hour)s?")
 _WEEK = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _WEEKLY = ("weekly", "week")
 _BETWEEN = frozenset(("at", "on", "every", "each", "and", "the", "day", "days", "daily", "night", "nightly", "o'clock"))
+_NIGHT = frozenset(("night", "nightly"))
 
 
 def crontab(text: str) -> str:
@@ -61,7 +62,7 @@ def crontab(text: str) -> str:
         raise ValueError("is no time: what was missed is made up by `runner run` in an @reboot line of cron")
     unknown = [name for name in re.findall(r"[A-Za-z]+", text) if not _NAMES.fullmatch(name)]
     if unknown and len(text.split()) == _FIELDS:
-        if sum(not field.isalpha() for field in text.split()) < _FIELDS // 2:
+        if len(re.findall(r"(?:^|\s)[0-9*]", text)) < _FIELDS // 2:
             raise ValueError(f"is not the five fields of a crontab line: {_EXAMPLE}")
         raise ValueError(f"has {unknown[0]!r}: letters are only for English names of months and days, such as Sun")
     return text
@@ -78,7 +79,7 @@ def _often(text: str) -> str:
 
 
 def _in_words(text: str) -> str:
-    """The five fields of one time of day, on all days or some of the week; "" where a word of it says more."""
+    """The five fields of one time of day, on all days or some of the week; "" where it may be another one."""
     clocks: list[str] = []
     days: list[str] = []
     before = ""
@@ -90,8 +91,16 @@ def _in_words(text: str) -> str:
         if not clock and not day and word not in (*_BETWEEN, *_WEEKLY):
             return ""
         before = word
-    once = len(clocks) == 1 and (days or not {*_WEEKLY} & {*words})
-    return f"{clocks[0]} * * {','.join(days) or '*'}" if once else ""
+    if len(clocks) != 1 or not days and {*_WEEKLY} & {*words} or _NIGHT & {*words} and _is_doubtful(clocks[0], words):
+        return ""
+    return f"{clocks[0]} * * {','.join(days) or '*'}"
+
+
+def _is_doubtful(clock: str, words: list[str]) -> bool:
+    """Whether it is not plain which hour of a night a time of day is: 11 may be 23, and Sunday night at 1 is Monday."""
+    hour = int(clock.split()[1])
+    by_half = any(word.endswith(("am", "pm")) and _clock(word, bare=False) for word in words)
+    return hour < 12 and any(map(_weekday, words)) or 5 <= hour <= 12 and not by_half
 
 
 def _clock(word: str, *, bare: bool) -> str:

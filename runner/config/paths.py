@@ -7,9 +7,20 @@ import re
 
 from runner.config.remedy import quoted
 
+# host:/path, and the addresses that end in a path on that host; what follows rsync://host/ or http://host/ is none.
+_REMOTE = re.compile(r"(?:[^/\s]{2,}:(?!//)|(?:file|nfs|scp|sftp|ssh)://[^/]*(?=/))(/.*)")
+_DISK = re.compile(r"(?:sd|vd|xvd|hd)[a-z]+[0-9]*|(?:nvme[0-9]+n|mmcblk|md|loop)[0-9]+(?:p[0-9]+)?|dm-[0-9]+")
+_NAMED = re.compile(r"(UUID|LABEL|PARTUUID|PARTLABEL)=\"?([A-Za-z0-9_-][A-Za-z0-9_.-]*)\"?")
+
 
 def plain(text: str) -> str:
-    """Give a path back that is written in the shortest way, from '/' or not; ValueError says how that is."""
+    """Give a path below '/' or below a folder back that is written in the shortest way; ValueError says how that is."""
+    if text.startswith("/"):
+        return below(text)
+    return _plain(text)
+
+
+def _plain(text: str) -> str:
     if ".." in text.split("/"):
         raise ValueError("has '..' in it: write the path that it leads to")
     short = _short(text)
@@ -29,21 +40,26 @@ def rooted(text: str) -> str:
     """Give a path from '/' back; ValueError says what is wrong with another, and what to write where that is plain."""
     if text.startswith("~"):
         raise ValueError("begins with '~': write that folder out, from '/'")
-    remote = re.fullmatch(r"[^/\s]{2,}:(?://[^/]*)?(/.*)", text)
-    if remote and ".." not in remote[1].split("/"):
-        raise ValueError(f"is more than a path: write {quoted(_short(remote[1]))}")
-    if text and not text.startswith("/"):
-        stripped = text.strip()
-        whole = stripped if stripped.startswith("/") else f"/{stripped}"
-        # What begins in some folder, or has a drive or a variable, is not there with a / before it.
-        unclear = {".", ".."} & set(whole.split("/")) or {":", "\\", "$"} & set(whole) or not whole.strip("/")
-        raise ValueError(f"does not begin with '/': write {'all of the path' if unclear else quoted(_short(whole))}")
-    return text
+    if not text or text.startswith("/"):
+        return text
+    stripped = text.strip()
+    if remote := _REMOTE.fullmatch(stripped):
+        raise ValueError(f"is more than a path: write {_clear(remote[1]) or 'the path alone'}")
+    if "://" in text:
+        raise ValueError("is an address: write the path of a file or folder on that host")
+    whole = stripped if stripped.startswith("/") else f"/{stripped}"
+    raise ValueError(f"does not begin with '/': write {_clear(whole) or 'all of the path'}")
+
+
+def _clear(path: str) -> str:
+    """The path as TOML, in the shortest way; "" where it leads somewhere else than it says, or nowhere."""
+    unclear = {".", ".."} & set(path.split("/")) or {":", "\\", "$"} & set(path) or not path.strip("/")
+    return "" if unclear else quoted(_short(path))
 
 
 def absolute(text: str) -> str:
     """Give a path from '/' back that is written in the shortest way; ValueError says what to write."""
-    return plain(rooted(text))
+    return _plain(rooted(text))
 
 
 def below(text: str) -> str:
@@ -55,10 +71,12 @@ def below(text: str) -> str:
 
 def device(text: str) -> str:
     """Give the path of a device back; ValueError says what is wrong with another."""
-    if re.fullmatch(r"[a-z]+[a-z0-9]*", text):
+    if _DISK.fullmatch(text):
         raise ValueError(f"is no path: write {quoted(f'/dev/{text}')}")
-    if named := re.fullmatch(r"(UUID|LABEL|PARTUUID|PARTLABEL)=\"?([A-Za-z0-9_.-]+)\"?", text):
+    if named := _NAMED.fullmatch(text):
         raise ValueError(f"is no path: write {quoted(f'/dev/disk/by-{named[1].lower()}/{named[2]}')}")
+    if text and not text.strip().startswith(("/", "dev/")):
+        raise ValueError("is no path: write its path below /dev")
     return below(text)
 
 

@@ -61,10 +61,9 @@ _PERIODS: dict[str, _Period] = {period: period for period in get_args(_Period)}
 
 def size(text: str) -> Amount:
     """Read "20 GiB" or "500 MB" as bytes; ValueError says what is wrong."""
-    read = amount(text)
-    if read.bytes is None:
+    if _SIZE.fullmatch(text) is None:
         raise ValueError("is not a size: write a number and KiB, MiB, GiB or TiB, such as '20 GiB'")
-    return read
+    return amount(text)
 
 
 def share(text: str) -> float:
@@ -80,6 +79,8 @@ def share(text: str) -> float:
 
 def week(text: str) -> timedelta:
     """Read a duration of a week at most; ValueError says what is wrong."""
+    if _DURATION.fullmatch(text) is None:
+        raise ValueError("is not a length of time: write a number and s, min, h or d, such as '24h'")
     span = duration(text)
     if span > timedelta(days=7):
         raise ValueError("is more than a week")
@@ -100,7 +101,7 @@ def thinning(text: str) -> tuple[Thin, ...]:
     thins: list[Thin] = []
     for part in text.split(","):
         word, _, count = part.strip().partition(" ")
-        if word not in _PERIODS or not (count == "all" or count.isdigit()):
+        if word not in _PERIODS or not re.fullmatch("all|[0-9]{1,4}", count):
             raise ValueError("is not a list such as 'daily 60, weekly 52, monthly all'")
         if any(thin.period == word for thin in thins):
             raise ValueError(f"says {word} twice")
@@ -108,3 +109,8 @@ def thinning(text: str) -> tuple[Thin, ...]:
             raise ValueError(f"keeps 0 {word}: leave {word} out")
         thins.append(Thin(period=_PERIODS[word], count=None if count == "all" else int(count)))
     return tuple(thins)
+
+
+def plain_thinning(text: str) -> str:
+    """The same list with one comma and one blank between its parts, which its schema takes; ValueError as above."""
+    return ", ".join(f"{thin.period} {thin.count or 'all'}" for thin in thinning(text))

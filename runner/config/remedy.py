@@ -6,7 +6,8 @@ import json
 import posixpath
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from runner.config import quantity
@@ -15,71 +16,90 @@ BOOLEANS = {"yes": "true", "on": "true", "y": "true", "true": "true"}
 BOOLEANS |= {"no": "false", "off": "false", "n": "false", "false": "false"}
 
 # A number alone says too little; what is meant is not known, so each is named.
-_UNITS: Mapping[str, tuple[tuple[str, ...], Callable[[str], object]]] = {
-    "duration": (("s", "min", "h", "d"), quantity.duration),
-    "week": (("s", "min", "h", "d"), quantity.week),
-    "amount": (("%", " GiB"), quantity.amount),
-    "size": ((" MiB", " GiB"), quantity.size),
-    "percent": (("%",), quantity.percent),
-    "share": (("%",), quantity.share),
+_UNITS: Mapping[str, tuple[str, ...]] = {
+    "duration": ("s", "min", "h", "d"),
+    "week": ("s", "min", "h", "d"),
+    "amount": ("%", " GiB"),
+    "size": (" MiB", " GiB"),
+    "percent": ("%",),
+    "share": ("%",),
 }
+# Keys that name another table: the names of this very file are known, and those of the examples are not in it.
+_SECTIONS = {"controller": "hosts", "host": "hosts", "runs_on": "hosts", "store": "stores", "disk": "disks"}
+_LONGEST = 128
+
+Schema = Mapping[str, Any]
 
 
-def of_nothing(key: str, schema: Mapping[str, Any]) -> str:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rulebook:
+    """What every proposal holds to: `takes` says whether a schema takes a value, `names` has those that each section
+    of the file declares.
+    """
+
+    takes: Callable[[object, Schema], bool]
+    names: Mapping[str, Sequence[str]]
+
+
+def of_nothing(key: str, schema: Schema, rulebook: Rulebook) -> str:
     """What to write for a key that is missing: one of what it may be, or the schema's example; "" where it has none."""
+    section = _SECTIONS.get(key, "")
+    if section and (schema.get("format") == "name" or schema.get("$ref") == "#/$defs/name"):
+        known = [name for name in rulebook.names.get(section, ()) if rulebook.takes(name, schema)]
+        if len(known) == 1:
+            return f": say {key} = {quoted(known[0])}"
+        return f": one of {', '.join(map(quoted, known))}" if known else f": it is the NAME of a [{section}.NAME]"
     if words := schema.get("enum"):
         return f": one of {', '.join(map(quoted, words))}"
     example = next(iter(schema.get("examples", ())), None)
     return f": say {key} = {json.dumps(example)}, for instance" if isinstance(example, str | int) else ""
 
 
-def of_another_type(wanted: object, value: object, schema: Mapping[str, Any]) -> str:
+def of_another_type(wanted: object, value: object, schema: Schema, rulebook: Rulebook) -> str:
     """What to write for `value`, which is of another type than `wanted`; "" where that is not known."""
-    written = ""
+    if wanted == "object" and isinstance(value, list):
+        return ": write its [name] in single brackets"
+    written = [words for meant, words in _of_type(wanted, value, schema) if rulebook.takes(meant, schema)]
+    if written:
+        return f": write {' or '.join(written)}"
+    examples = schema.get("examples", ()) if wanted == "array" and isinstance(value, str) else ()
+    return next((f", such as {json.dumps(example)}" for example in examples), "")
+
+
+def _of_type(wanted: object, value: object, schema: Schema) -> Iterator[tuple[object, str]]:
+    """What may be meant, each with the words that say it."""
     match wanted, value:
         case "boolean", str(text) if text.lower() in BOOLEANS:
-            written = f"{BOOLEANS[text.lower()]}, without quotes"
+            word = BOOLEANS[text.lower()]
+            yield word == "true", f"{word}, without quotes"
         case "boolean", int(number) if number in (0, 1):
-            written = "true" if number else "false"
+            yield bool(number), "true" if number else "false"
         case "integer", str(text) if text.isascii() and text.isdigit() and len(text) < 12:
-            written = f"{int(text)}, without quotes"
-        case "array", str(text):
-            written = f"[{quoted(text)}]"
+            yield int(text), f"{int(text)}, without quotes"
+        case "array", str(text) if len(text) <= _LONGEST:
+            yield [text], f"[{quoted(text)}]"
         case "string", int() | float() if not isinstance(value, bool):
-            written = _with_unit(value, schema)
-        case "object", list():
-            written = "its [name] in single brackets"
-        case "object", str(text) if len(schema.get("required", ())) == 1:
-            written = f"{{ {schema['required'][0]} = {quoted(text)} }}"
-    return f": write {written}" if written else ""
+            for unit in _UNITS.get(str(schema.get("format", "")), ("",)):
+                yield f"{value}{unit}", quoted(f"{value}{unit}")
+        case "object", str(text) if len(schema.get("required", ())) == 1 and len(text) <= _LONGEST:
+            key = schema["required"][0]
+            yield {key: text}, f"{{ {key} = {quoted(text)} }}"
 
 
-def _with_unit(number: float, schema: Mapping[str, Any]) -> str:
-    units, read = _UNITS.get(str(schema.get("format", "")), (("",), str))
-    texts = (f"{number}{unit}" for unit in units)
-    return " or ".join(quoted(text) for text in texts if _fits(text, schema) and _reads(read, text))
-
-
-def _reads(read: Callable[[str], object], text: str) -> bool:
-    try:
-        read(text)
-    except ValueError:
-        return False
-    return True
-
-
-def in_another_way(value: object, schema: Mapping[str, Any]) -> str:
+def in_another_way(value: object, schema: Schema, rulebook: Rulebook) -> str:
     """What to write for a text that does not match the schema's pattern, where a small change makes it match."""
     if not isinstance(value, str):
         return ""
-    others = _others(value, is_name=schema.get("format") == "name")
-    return next((f": write {quoted(text)}" for text in others if text != value and _fits(text, schema)), "")
+    others = _others(value, is_name=schema.get("format") == "name") if len(value) <= _LONGEST else ()
+    return next((f": write {quoted(text)}" for text in others if text != value and rulebook.takes(text, schema)), "")
 
 
 def both(first: str = "", second: str = "") -> str:
     """One value as TOML that says what two values of `thin` say; "" where they are none, or contradict each other."""
-    text = f"{first}, {second}"
-    return quoted(text) if first and second and _reads(quantity.thinning, text) else ""
+    try:
+        return quoted(quantity.plain_thinning(f"{first}, {second}"))
+    except ValueError:
+        return ""
 
 
 def is_plain(text: str) -> bool:
@@ -106,7 +126,3 @@ def _others(text: str, *, is_name: bool) -> Iterator[str]:
         # What is called by its blanks on a host, or nothing there, is no other name that happens to pass.
         if is_name:
             yield re.sub(r"\s+", "-", text.strip().lower())
-
-
-def _fits(text: str, schema: Mapping[str, Any]) -> bool:
-    return len(text) <= schema.get("maxLength", 128) and re.search(schema.get("pattern", ""), text) is not None

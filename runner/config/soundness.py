@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -99,12 +100,12 @@ def sound_part(tables: Table, wrong: Iterable[Problem]) -> tuple[Table, Declared
 
 def timezone(name: str) -> str:
     """Give `name` back if it is a time zone of this system; ValueError says what is wrong."""
-    from zoneinfo import ZoneInfo, available_timezones
+    from zoneinfo import ZoneInfo
 
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        near = _place(name, available_timezones())
+        near = _place(name)
         hint = f"did you mean {near!r}?" if near else "write an area and a city, such as 'America/New_York'"
         raise ValueError(f"is not a time zone; {hint}") from None
     return name
@@ -113,9 +114,18 @@ def timezone(name: str) -> str:
 _AREAS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 
 
-def _place(name: str, zones: Iterable[str]) -> str:
+@cache
+def _places() -> tuple[str, ...]:
+    """The zones of this system that are an area and a city; to look for them takes a while."""
+    from zoneinfo import available_timezones
+
+    areas = tuple(f"{area}/" for area in _AREAS)
+    return tuple(sorted(zone for zone in available_timezones() if zone.startswith(areas)))
+
+
+def _place(name: str) -> str:
     """The zone of a place, never one by its letters: those of one country are another's, hours away."""
-    places = sorted(zone for zone in zones if zone.startswith(tuple(f"{area}/" for area in _AREAS)))
+    places = _places()
     plain = "_".join(name.split()).casefold()
     for zone in places:
         if plain in (zone.casefold(), zone.rpartition("/")[2].casefold()):

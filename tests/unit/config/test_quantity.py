@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from runner.config.quantity import amount, duration, network, percent, share, size, thinning, week
+from runner.config.quantity import amount, duration, network, percent, plain_thinning, share, size, thinning, week
 from runner.model.site import Amount, Thin
 
 
@@ -110,11 +110,26 @@ def test_a_thinning_says_how_many_of_each_period_stay() -> None:
     )  # fmt: skip
 
 
+def test_a_thinning_is_written_as_its_schema_takes_it() -> None:
+    assert plain_thinning("daily 60,weekly 01 , monthly all") == "daily 60, weekly 1, monthly all"
+
+
+def test_what_is_no_length_or_no_size_is_told_what_this_key_takes() -> None:
+    for read, text, example in (
+        (week, "1m", "'24h'"),
+        (duration, "1m", "'120d'"),
+        (size, "20", "'20 GiB'"),
+        (size, "5%", "'20 GiB'"),
+    ):
+        with pytest.raises(ValueError, match=f"such as {example}$"):
+            read(text)
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ("", "not a list"), ("daily", "not a list"), ("hourly 3", "not a list"), ("hourly all", "not a list"),
-        ("daily some", "not a list"), ("daily -1", "not a list"), ("daily 3, daily all", "says daily twice"),
+        ("daily some", "not a list"), ("daily 12345", "not a list"), ("daily \u0661", "not a list"), ("daily -1", "not a list"), ("daily 3, daily all", "says daily twice"),
         ("weekly 0", "keeps 0 weekly"),
     ],
 )  # fmt: skip
