@@ -53,10 +53,10 @@ class RunLine:
 class Journal:
     """The journal in the file `path`; made when missing. Safe for threads and for several runners."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, spare: bool = False) -> None:
         """Open or make it. Like every method it raises RunnerError where the file cannot be used.
 
-        One that is there and cannot be read is put aside (`asides` says so), and a new one is made.
+        One that is there and cannot be read is put aside (`asides` says so), and a new one is made; a `spare` is not.
         """
         self._path = path
         self._lock = threading.Lock()
@@ -67,6 +67,8 @@ class Journal:
                 try:
                     self._db = tables.opened(path)
                 except aside.Unreadable as why:
+                    if spare:
+                        raise aside.trouble(path, why) from why
                     gone = aside.put_aside(path, why)
                     self._db = tables.opened(path)
         self.announcements = announcements.Announcements(self._do, self._rows)

@@ -225,5 +225,7 @@ def test_who_only_looks_is_answered_where_the_state_takes_nothing(place: Place) 
         assert "backup-papio" in place.runner("history").out
         run = place.runner("run", "backup-papio")
         assert run.code == 1 and "nothing runs unrecorded" in run.out
+        act = place.runner("snapshots", "papio", "--drop-partials")
+        assert act.code == 1 and "nothing runs unrecorded" in act.err and act.out == ""
     finally:
         subprocess.run(("umount", str(place.state)), check=True)
