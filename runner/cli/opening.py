@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _ALL = os.R_OK | os.W_OK | os.X_OK
 
 
-# These are asked just when the disk of the controller is full or broken.
+# These are asked just when the disk of the controller is full or broken. Some of them also act, with a plan.
 _LOOKING = ("status", "snapshots", "find", "diff", "history", "bare-metal")
 # What does or foretells something at a live site. Asking, and getting something back, goes on with an old file.
 _ACTING = ("plan", "run", "apply", "announce")
@@ -58,7 +58,8 @@ def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[Ap
         _require_own(site)
         site = placed(site, options.here, partial(machines.own, Path(site.state)))
         _require_closed(site)
-        with App(site, tell or (lambda event: None), stop, looks=options.verb in _LOOKING) as app:
+        looks = tell is None and options.verb in _LOOKING
+        with App(site, tell or (lambda event: None), stop, looks=looks) as app:
             yield app
             if not tell:
                 _mention_lost(app)
@@ -122,7 +123,7 @@ def site_file(options: argparse.Namespace) -> Path:
 def _mention_spare(why: str) -> None:
     from runner.cli.show import complain
 
-    complain(f"runner: {why}; what is shown is from a copy of it, as far as it could be read")
+    complain(f"runner: {why}")
 
 
 def _mention_lost(app: App) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from runner.cli.opening import opened
 from runner.cli.show import show, show_json
-from runner.jobs.catalogue import only_live
 from runner.model.copies import under_way
 from runner.model.errors import FactsIncomplete
 from runner.model.run import JobLine, Verdict
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from runner.model.facts import Announced
     from runner.verbs.browse import Holding
 
-# So far back a run is looked for that was killed.
-_LATEST = 20
 _STYLES: dict[Verdict | None, Style] = {
     Verdict.NOTHING: "good",
     Verdict.DONE: "good",
@@ -83,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
             announced=app.journal.announcements.coming(),
             holdings=browse.holdings(app),
             running=[(run, app.journal.progress.of(run.id)) for run in app.journal.alive()],
-            killed=_killed(app.journal),
+            killed=_killed(app.journal, [job.name for job in app.site.jobs]),
             undelivered=undelivered.waiting(Path(app.site.state)),
         )
     if options.json:
@@ -98,15 +95,16 @@ def run(options: argparse.Namespace) -> int:
     return FactsIncomplete.code if any(holding.error for holding in status.holdings) else 0
 
 
-def _killed(journal: Journal) -> frozenset[str]:
-    """The jobs that were begun last in a run that was killed before they ended."""
-    killed, seen = set[str](), set[str]()
-    for run in journal.runs(_LATEST):
-        seen.update(journal.progress.jobs(run.id))
-        if run.cut_off:
-            begun = {job.job for job in journal.progress.of(run.id) if job.is_running}
-            killed |= begun - seen
-            seen |= begun
+def _killed(journal: Journal, jobs: Collection[str]) -> frozenset[str]:
+    """Of these jobs those that were begun last in a run that was killed before they ended."""
+    killed, unknown = set[str](), set(jobs)
+    for run in journal.cut_off():
+        ended = journal.progress.ended_since(run.id)
+        begun = {job.job for job in journal.progress.of(run.id) if job.is_running}
+        killed |= unknown & begun - ended
+        unknown -= begun | ended
+        if not unknown:
+            break
     return frozenset(killed)
 
 
@@ -136,6 +134,8 @@ def _far(job: JobNow, started: datetime, now: datetime) -> str:
 
 def _jobs(status: _Status) -> list[Line]:
     """A line a job, and below it what it said last: that is as long as it is. Those that only wait are named."""
+    from runner.jobs.catalogue import only_live
+
     never = [job for job in status.site.jobs if not status.last[job.name] and job.name not in status.killed]
     absent = [job.name for job in never if not status.site.live and only_live(job.kind)]
     idle = [job.name for job in never if job.name not in absent and _due(status, job) == ""]

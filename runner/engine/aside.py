@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runner.model.errors import RunnerError
+from runner.model.errors import RunnerError, remedy
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS asides (
@@ -55,15 +55,20 @@ def trouble(path: Path, error: Exception) -> RunnerError:
     why, do = str(error), "see that its disk works and that this user may write there; nothing runs unrecorded"
     if damaged(error):
         do = "the next run puts it aside, and begins a new one"
-    elif _is_full(path.parent):
+    elif isinstance(error, OSError):
+        why, do = error.strerror or why, f"{remedy(error)}; nothing runs unrecorded"
+    elif getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL or _is_full(path.parent):
         why, do = f"no space is left on its disk ({error})", "make room there; nothing runs unrecorded"
     return RunnerError(f"the journal {path} cannot be used: {why}", do=do)
 
 
 def _is_full(folder: Path) -> bool:
+    """Whether whoever runs this cannot write a new journal there: root alone may use what is reserved."""
     with contextlib.suppress(OSError):
         space = os.statvfs(folder)
-        full = space.f_bfree * space.f_frsize < _LEAST or (space.f_files > 0 and space.f_ffree == 0)
+        root = os.geteuid() == 0
+        free, inodes = (space.f_bfree, space.f_ffree) if root else (space.f_bavail, space.f_favail)
+        full = free * space.f_frsize < _LEAST or (space.f_files > 0 and inodes == 0)
         return full and not space.f_flag & os.ST_RDONLY
     return False
 

@@ -34,7 +34,7 @@ _UNENDED = "WHERE ended IS NULL ORDER BY rowid DESC"
 class RunLine:
     """One run in the journal; `ended` None and `alive` False means it was killed.
 
-    `rebooted`: this machine was started again since it began.
+    `killed`: so it was, and a report has mentioned that. `rebooted`: this machine was started again since it began.
     """
 
     id: str
@@ -43,20 +43,21 @@ class RunLine:
     verdict: str
     alive: bool
     rebooted: bool = False
+    killed: bool = False
 
     @property
     def cut_off(self) -> bool:
-        """Whether it was killed: it has no end, or a report has mentioned that and given it its beginning for one."""
-        return not self.alive and self.ended in (None, self.started)
+        """Whether it was killed, mentioned or not."""
+        return self.killed or (not self.alive and self.ended is None)
 
 
 class Journal:
     """The journal in the file `path`; made when missing. Safe for threads and for several runners."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, spare: bool = False) -> None:
         """Open or make it. Like every method it raises RunnerError where the file cannot be used.
 
-        One that is there and cannot be read is put aside (`asides` says so), and a new one is made.
+        One that is there and cannot be read is put aside (`asides` says so), and a new one is made; a `spare` is not.
         """
         self._path = path
         self._lock = threading.Lock()
@@ -67,6 +68,8 @@ class Journal:
                 try:
                     self._db = tables.opened(path)
                 except aside.Unreadable as why:
+                    if spare:
+                        raise aside.trouble(path, why) from why
                     gone = aside.put_aside(path, why)
                     self._db = tables.opened(path)
         self.announcements = announcements.Announcements(self._do, self._rows)
@@ -124,7 +127,7 @@ class Journal:
 
     def run_ended(self, run: str, at: datetime, verdict: Verdict) -> None:
         """A run is over and recorded; people are told after this."""
-        self._do("UPDATE runs SET ended = ?, verdict = ? WHERE id = ?", _text(at), verdict.value, run)
+        self._do("UPDATE runs SET ended = ?, verdict = ?, killed = 0 WHERE id = ?", _text(at), verdict.value, run)
 
     def run_of(self, plan: str) -> RunLine | None:
         """The run that ran the plan of that id, or None."""
@@ -183,10 +186,8 @@ class Journal:
         """The answer of the step of that role when it was last done in the job; empty if it never was."""
         rows = self._rows(
             "SELECT result FROM steps WHERE job = ? AND role = ? AND state = ? ORDER BY rowid DESC LIMIT 1",
-            job,
-            role.value,
-            State.DONE.value,
-        )
+            job, role.value, State.DONE.value,
+        )  # fmt: skip
         answer: Mapping[str, Any] = json.loads(rows[0][0]) if rows else {}
         return answer
 
@@ -241,13 +242,14 @@ class Journal:
         return self._lines("ORDER BY rowid DESC LIMIT ?", most)
 
     def _lines(self, which: str, *values: object) -> tuple[RunLine, ...]:
-        rows = self._rows(f"SELECT id, started, ended, verdict, pid, boot FROM runs {which}", *values)  # noqa: S608 (constant)
+        rows = self._rows(f"SELECT id, started, ended, verdict, pid, boot, killed FROM runs {which}", *values)  # noqa: S608 (constant)
         return tuple(
             RunLine(
                 id=run, started=_time(started), ended=_time(ended) if ended else None, verdict=verdict or "",
                 alive=not ended and boot == process(pid), rebooted=boot.partition(" ")[0] not in ("", boot_id()),
+                killed=bool(killed),
             )
-            for run, started, ended, verdict, pid, boot in rows
+            for run, started, ended, verdict, pid, boot, killed in rows
         )  # fmt: skip
 
     def alive(self) -> tuple[RunLine, ...]:
@@ -258,12 +260,17 @@ class Journal:
         """Runs that never ended, whose process is gone and which no report has mentioned yet."""
         return tuple(line for line in self._lines(_UNENDED) if not line.alive)
 
+    def cut_off(self) -> tuple[RunLine, ...]:
+        """Every run that was killed, mentioned or not, the last of all first."""
+        return tuple(line for line in self._lines("WHERE ended IS NULL OR killed ORDER BY rowid DESC") if line.cut_off)
+
     def close_killed(self, dead: Sequence[RunLine]) -> None:
         """A report has mentioned these: they failed, and what was under way in them was interrupted."""
         for line in dead:
             self._do("UPDATE steps SET state = ? WHERE state IS NULL AND plan IN (SELECT id FROM plans WHERE run = ?)",
                      State.INTERRUPTED.value, line.id)  # fmt: skip
-            self.run_ended(line.id, line.started, Verdict.FAILED)
+            self._do("UPDATE runs SET ended = started, verdict = ?, killed = 1 WHERE id = ?",
+                     Verdict.FAILED.value, line.id)  # fmt: skip
 
     def _do(self, statement: str, *values: object) -> int:
         kept = [

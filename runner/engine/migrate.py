@@ -9,6 +9,7 @@ from typing import Any
 
 from runner.engine.aside import Unreadable
 from runner.model.role import Role
+from runner.model.run import Verdict
 
 FORMAT = 3
 
@@ -91,15 +92,18 @@ def to_newest(db: sqlite3.Connection) -> None:
 
     Several runners may open it at the same time.
     """
-    if _format(db) == FORMAT:
+    if _format(db) == FORMAT and _has(db, "runs", "killed"):
         return
     db.execute("BEGIN IMMEDIATE")
     try:
         if _format(db) < FORMAT:
-            if "role" not in {row[1] for row in db.execute("PRAGMA table_info(steps)")}:
+            if not _has(db, "steps", "role"):
                 _add_roles(db)
             _rename(db)
             db.execute(f"PRAGMA user_version = {FORMAT}")
+        # Of no format of its own: a runner that does not know the column goes on with it.
+        if not _has(db, "runs", "killed"):
+            _mark_killed(db)
         db.execute("COMMIT")
     except BaseException:
         db.execute("ROLLBACK")
@@ -109,6 +113,16 @@ def to_newest(db: sqlite3.Connection) -> None:
 def _format(db: sqlite3.Connection) -> int:
     version: int = db.execute("PRAGMA user_version").fetchone()[0]
     return version
+
+
+def _has(db: sqlite3.Connection, table: str, column: str) -> bool:
+    return column in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+
+
+def _mark_killed(db: sqlite3.Connection) -> None:
+    """Before, a run that was killed was one that failed when it began."""
+    db.execute("ALTER TABLE runs ADD COLUMN killed INTEGER NOT NULL DEFAULT 0")
+    db.execute("UPDATE runs SET killed = 1 WHERE ended = started AND verdict = ?", (Verdict.FAILED.value,))
 
 
 def _add_roles(db: sqlite3.Connection) -> None:

@@ -7,6 +7,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,9 +25,8 @@ from runner.tools import trust
 FORMAT = 3
 
 _ANOTHER = "name another file, such as plan.toml"
-_TITLE = b"# A plan of runner."
 _HEADING = (
-    f"{_TITLE.decode()} What is written here is what `runner apply` runs: nothing else, and once.\n"
+    "# A plan of runner. What is written here is what `runner apply` runs: nothing else, and once.\n"
     "# It is refused when anything in it, or jobs.toml, a store or a host, has changed since.\n\n"
 )
 AGAIN = "make it again: runner plan --out plan.toml"
@@ -55,31 +55,45 @@ def write(plan: Plan, path: Path, key: bytes) -> None:
     content = (_HEADING + tomli_w.dumps({**values, "seal": seal.of(values, key)})).encode("utf-8")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_bytes(content)
+        temporary.unlink(missing_ok=True)
+        # In a folder of all there may be a link of that name again: it is not followed.
+        with temporary.open("xb") as stream:
+            stream.write(content)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise UsageError(f"{path}: {error.strerror}", do="name a file that can be written") from error
 
 
 def require_replaceable(path: Path) -> None:
     """UsageError where a plan may not be written at `path`: what is there is neither an earlier plan nor empty."""
     try:
-        is_file = stat.S_ISREG(path.lstat().st_mode)
-        head = _head(path) if is_file else b""
+        _require_writable(path.parent)
+        mode = path.lstat().st_mode
+        head = _head(path) if stat.S_ISREG(mode) else b""
     except FileNotFoundError:
         return
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", do="name a file that can be written") from error
-    if not is_file:
-        raise UsageError(f"{path} is there and is no plain file, so it is not replaced", do=_ANOTHER)
-    if head not in (b"", _TITLE):
+    if not stat.S_ISREG(mode):
+        what = "a link" if stat.S_ISLNK(mode) else "no plain file"
+        raise UsageError(f"{path} is there and is {what}, so it is not replaced", do=_ANOTHER)
+    if head not in (b"", _HEADING.encode()):
         raise UsageError(f"{path} is there and is no plan, so it is not replaced", do=_ANOTHER)
+
+
+def _require_writable(folder: Path) -> None:
+    """UsageError where there is no such folder, or no new file can be made in it."""
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}", do="make it, or name a file in another one")
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+        raise UsageError(f"no file can be written in {folder.absolute()}", do="name a file in another folder")
 
 
 def _head(path: Path) -> bytes:
     with path.open("rb") as stream:
-        return stream.read(len(_TITLE))
+        return stream.read(len(_HEADING))
 
 
 def read(path: Path, key: bytes) -> Plan:

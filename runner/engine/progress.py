@@ -62,6 +62,15 @@ class RunProgress:
         )
         return dict(rows)
 
+    def ended_since(self, run: str) -> frozenset[str]:
+        """The jobs that ended in this run or in one that began after it."""
+        rows = self._rows(
+            "SELECT DISTINCT job FROM jobs WHERE run IN "
+            "(SELECT id FROM runs WHERE rowid >= (SELECT rowid FROM runs WHERE id = ?))",
+            run,
+        )
+        return frozenset(job for (job,) in rows)
+
     def of(self, run: str) -> tuple[JobNow, ...]:
         """The jobs of a run that is under way, as its last plan has them, without those that prepare a host.
 

@@ -10,7 +10,8 @@ from runner.engine import announcements, aside, instants, migrate
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
-  id TEXT PRIMARY KEY, started TEXT NOT NULL, ended TEXT, verdict TEXT, pid INTEGER NOT NULL, boot TEXT NOT NULL);
+  id TEXT PRIMARY KEY, started TEXT NOT NULL, ended TEXT, verdict TEXT, pid INTEGER NOT NULL, boot TEXT NOT NULL,
+  killed INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS plans (
   id TEXT PRIMARY KEY, run TEXT NOT NULL REFERENCES runs, made_at TEXT NOT NULL, plan TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS steps (

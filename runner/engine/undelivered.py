@@ -28,11 +28,15 @@ class _ReportFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeptReport:
-    """A report that `hooks` have not delivered yet; None where its file cannot be understood."""
+    """A report that `hooks` have not delivered yet; None where its file cannot be understood.
+
+    `error` says why it cannot be read now, "" where it can: then it may be whole all the same.
+    """
 
     path: Path
     report: Report | None = None
     hooks: tuple[str, ...] = ()
+    error: str = ""
 
 
 @contextmanager
@@ -79,6 +83,8 @@ def _read(path: Path) -> KeptReport:
         content = understood(json_object(path.read_bytes()), _ReportFile)
     except ValueError:
         return KeptReport(path=path)
+    except OSError as error:
+        return KeptReport(path=path, error=error.strerror or str(error))
     return KeptReport(path=path, report=content.report, hooks=content.hooks)
 
 

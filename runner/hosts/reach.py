@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 from runner.hosts.ssh import Ssh
 from runner.hosts.transport import Local, Transport
+from runner.model.errors import RunnerError, remedy
 from runner.model.site import Site
-from runner.tools import ssh
+from runner.tools import private, ssh
 
 
 def write_ssh_config(site: Site, config_path: Path) -> None:
-    """Write the generated configuration to `config_path` at once, readable by its owner only."""
-    config_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = config_path.with_name(f".{secrets.token_hex(8)}.ssh")
-    fresh.touch(mode=0o600, exist_ok=False)
-    fresh.write_text(ssh.config(site, str(config_path)), encoding="utf-8")
-    fresh.rename(config_path)
+    """Write the generated configuration to `config_path` at once, readable by its owner only. RunnerError."""
+    try:
+        private.put(config_path, ssh.config(site, str(config_path)))
+    except OSError as error:
+        raise RunnerError(f"{config_path} cannot be written: {error.strerror}", do=remedy(error)) from error
 
 
 def transports(site: Site, config_path: Path) -> Mapping[str, Transport]:

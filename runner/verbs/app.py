@@ -19,7 +19,7 @@ from runner.hosts import reach
 from runner.hosts.reach import transports, write_ssh_config
 from runner.hosts.transport import Transport
 from runner.jobs.catalogue import REPORTERS, TAKEN, looking_kinds, together
-from runner.model.errors import Busy, GoingDown, RunnerError, StalePlan, UsageError, remedy
+from runner.model.errors import Busy, GoingDown, RunnerError, StalePlan, UsageError
 from runner.model.event import Event, RunStarted
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
@@ -91,14 +91,13 @@ class App:
     def transports(self) -> Mapping[str, Transport]:
         """The ways to the hosts, by name; RunnerError where their configuration cannot be written."""
         ssh_config = Path(self.site.state) / "ssh_config"
-        try:
-            if self.site.live:
+        if self.site.live:
+            try:
                 write_ssh_config(self.site, ssh_config)
-        except OSError as error:
-            if not self.spare:
-                raise RunnerError(f"{ssh_config} cannot be written: {error.strerror}", do=remedy(error)) from error
-            ssh_config = self.spare.folder / "ssh_config"
-            write_ssh_config(self.site, ssh_config)
+            except RunnerError as error:
+                if not self.spare:
+                    raise
+                ssh_config = self.spare.ssh_config(self.site, error)
         return transports(self.site, ssh_config)
 
     @property

@@ -17,7 +17,7 @@ from runner.jobs.snapshots.inventory import BlockDevice, MountedFilesystem, Stor
 from runner.jobs.snapshots.when import pick
 from runner.model.errors import UsageError
 from runner.model.facts import Snapshot
-from runner.model.site import Disk, Host, Store
+from runner.model.site import Disk, Host, Site, Store
 from runner.model.text import one_line, size
 from runner.tools.called import AS_WRITTEN, Spelling
 from runner.verbs.app import App
@@ -194,8 +194,7 @@ def lost(app: App, host: str, when: str, store: str = "") -> Lost:
 
 def _lost(app: App, host: str, holding: Holding, chosen: Snapshot) -> Lost:
     site, store, facts = app.site, holding.store, holding.facts
-    servers = {str(job.options.to): server_of(job) for job in site.jobs if job.kind == "dump" and job.host == host}
-    jobs = (job.name for job in site.jobs if job.kind == "snapshot" and job.host == host)
+    servers, job = _jobs_of(site, host)
     answer = ask(app.transports[store.host], inventory.of(facts.path, chosen.name, tuple(servers)), {})
     keeper = site.host(store.host)
     disk = site.disk(store.disk) if store.disk and not keeper.root else None
@@ -208,7 +207,14 @@ def _lost(app: App, host: str, holding: Holding, chosen: Snapshot) -> Lost:
         about=inventory.read(answer),
         disk=disk,
         uuid=facts.uuid or (disk.uuid if disk else ""),
-        job=next(jobs, ""),
+        job=job,
         controller=site.controller,
         servers=servers,
     )
+
+
+def _jobs_of(site: Site, host: str) -> tuple[Mapping[str, DatabaseServer], str]:
+    """The database servers of `host` by folder of dumps, and the job of its snapshots: whichever host starts them."""
+    jobs = [job for job in (*site.jobs, *site.elsewhere) if job.host == host]
+    servers = {str(job.options.to): server_of(job) for job in jobs if job.kind == "dump"}
+    return servers, next((job.name for job in jobs if job.kind == "snapshot"), "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
@@ -210,13 +211,25 @@ def restoring(app: App, host: str, path: str, when: str, to: str, store: str) ->
         request = restore.RestoreRequest(host=host, path=path, store=holding.store, snapshot=chosen, to=to)
         return app.plan_of(restore.draft(app.site, request, facts, facts.at), facts)
     if not reasons:
-        raise missing(held)(f"no store has a snapshot of {host} yet", do=_first_of(app.site, host))
+        raise _none_yet(app.site, held, host, store)
     raise missing(held)("; ".join(reasons), do=f"runner find {path} lists every version there is")
 
 
-def _first_of(site: Site, host: str) -> str:
-    names = [job.name for job in site.jobs if job.kind == "snapshot" and job.host == host]
-    return f"make one: runner run {' '.join(names)}" if names else "jobs.toml has no job that makes one"
+def _none_yet(site: Site, held: Sequence[Holding], host: str, store: str) -> RunnerError:
+    """No snapshot of `host` is in any of these, which are all there are where `store` names none."""
+    every = [job for job in (*site.jobs, *site.elsewhere) if job.kind == "snapshot" and job.host == host]
+    makers = [job for job in every if store in ("", job.options.store)]
+    text = f"store {store} has no snapshot of {host}" if store else f"no store has a snapshot of {host} yet"
+    if not every:
+        return missing(held)(text, do="jobs.toml has no job that makes one")
+    if not makers:
+        others = " and ".join(dict.fromkeys(job.options.store for job in every))
+        return missing(held)(text, do=f"ask without --store: its snapshots go to {others}")
+    # One command, for one machine: this one, if it makes any.
+    there = "" if makers[0] in site.jobs else makers[0].runs_on
+    names = [job.name for job in makers if (job in site.jobs) == (not there) and there in ("", job.runs_on)]
+    command = shlex.join(("runner", "run", *names))
+    return missing(held)(text, do=f"make one on {there}:" if there else "make one:", command=command)
 
 
 def unique(app: App, holding: Holding) -> Mapping[str, tuple[int, int]]:

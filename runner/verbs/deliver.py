@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from runner.engine.aside import LostJournal
@@ -55,12 +56,7 @@ def reported(desk: ReportDesk, passes: Passes) -> tuple[Report, int]:
     except Exception as error:  # a refusal and a bug must reach people too, then the door
         trouble = plain(error)
         telling.findings.append(outcome.refusal(trouble))
-    with suppress(RunnerError):
-        telling.dead.extend(desk.journal.killed())
-        telling.findings.extend(outcome.killed(line.started) for line in telling.dead)
-        telling.asides.extend(desk.journal.asides.untold())
-        telling.findings.extend(map(_put_aside, telling.asides))
-        telling.findings.extend(announce.settle(desk, telling.done))
+    trouble = _beside(telling, trouble, partial(_left_open, desk, telling))
     return _deliver(desk, telling, trouble)
 
 
@@ -76,17 +72,43 @@ class _Telling:
     asides: list[LostJournal]
 
 
-def _deliver(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> tuple[Report, int]:
+def _left_open(desk: ReportDesk, telling: _Telling) -> None:
+    """What earlier runs left, and what becomes of announcements, as far as the journal tells it."""
+    with suppress(RunnerError):
+        telling.dead.extend(desk.journal.killed())
+        telling.findings.extend(outcome.killed(line.started) for line in telling.dead)
+        telling.asides.extend(desk.journal.asides.untold())
+        telling.findings.extend(map(_put_aside, telling.asides))
+        telling.findings.extend(announce.settle(desk, telling.done))
+
+
+def _beside(telling: _Telling, trouble: Exception | None, do: Callable[[], None]) -> Exception | None:
+    """Do what belongs to every report, and tell what hinders it; the trouble there is then.
+
+    A bug in it, or a want of memory, keeps from people nothing that was done, and no run without an end.
+    """
     try:
-        telling.findings.extend(undelivered.catch_up(desk))
+        do()
+    except Exception as problem:
+        error = plain(problem)
+        telling.findings.append(outcome.refusal(error))
+        return trouble or error
+    return trouble
+
+
+def _deliver(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> tuple[Report, int]:
+    trouble = _beside(telling, trouble, lambda: telling.findings.extend(undelivered.catch_up(desk)))
+    try:
         report = _recorded(desk, telling, trouble)
-    except Exception as problem:  # a bug, or a want of memory, keeps no report from people
+    except Exception as problem:  # as beside it
         error = plain(problem)
         trouble = trouble or error
         telling.findings.append(outcome.refusal(error))
         if not isinstance(error, RunnerError):
             telling.done.clear()
         report = _report(desk, telling, error)
+        with suppress(Exception):  # it may be the journal that failed
+            _record(desk, telling.run, report)
     desk.tell(RunFinished(run=telling.run, report=report, at=report.ended))
     failed = undelivered.deliver(desk, report)
     if not failed:
@@ -114,13 +136,17 @@ def _recorded(desk: ReportDesk, telling: _Telling, trouble: Exception | None) ->
     """The report, with a word about the journal where that did not take how the run ended."""
     report = _report(desk, telling, trouble)
     try:
-        desk.recording.settle()
-        desk.journal.run_ended(telling.run, report.ended, report.verdict)
+        _record(desk, telling.run, report)
         return report
     except RunnerError as error:
         # What stopped the run may be the same.
         telling.findings.extend(() if trouble else (outcome.unrecorded(error),))
     return _report(desk, telling, trouble)
+
+
+def _record(desk: ReportDesk, run: str, report: Report) -> None:
+    desk.recording.settle()
+    desk.journal.run_ended(run, report.ended, report.verdict)
 
 
 def _report(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> Report:

@@ -61,6 +61,7 @@ def catch_up(desk: DeliveryDesk) -> tuple[Finding, ...]:
         with undelivered.at_work(state) as reports:
             lost, waiting = sorted_out(reports, desk.now(), desk.hooks.names)
             findings = [_given_up(each, desk.site.timezone) for each in lost]
+            findings += _unreadable([each for each in reports if each.error])
             failed: dict[str, str] = {}
             left = sum(_is_left(desk, state, each, failed) for each in waiting)
             for each in lost:
@@ -82,6 +83,7 @@ def sorted_out(
     """Those that are given up, and those that are to be delivered, oldest first.
 
     What is too old, too much or not understood is given up, and what waits for none of `hooks`, which there are now.
+    What cannot be read now is neither.
     """
     good = [
         each
@@ -89,7 +91,7 @@ def sorted_out(
         if each.report and now - each.report.ended <= LONGEST and not set(each.hooks).isdisjoint(hooks)
     ]
     waiting = tuple(good[-MOST:])
-    return tuple(each for each in reports if each not in waiting), waiting
+    return tuple(each for each in reports if each not in waiting and not each.error), waiting
 
 
 def _is_left(desk: DeliveryDesk, state: Path, old: KeptReport, failed: dict[str, str]) -> bool:
@@ -117,6 +119,15 @@ def _given_up(old: KeptReport, zone: str) -> Finding:
         what = f"the report of {minute(old.report.ended, zone)} ({old.report.verdict.value})"
         text = f"{what} was never delivered by {' and '.join(old.hooks)}, and is given up"
     return _finding(text, "see: runner history")
+
+
+def _unreadable(reports: Sequence[KeptReport]) -> list[Finding]:
+    if not reports:
+        return []
+    files = "; ".join(f"{each.path.name}: {each.error}" for each in reports)
+    they = "it is" if len(reports) == 1 else "they are"
+    text = f"{count(len(reports), 'report')} of earlier runs cannot be read now, so {they} not delivered: {files}"
+    return [_finding(text, f"look at {reports[0].path.parent} and its disk: each run tries again")]
 
 
 def _finding(text: str, do: str) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -9,10 +10,12 @@ import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from runner.engine import spool
+from runner.engine.aside import trouble
 from runner.engine.journal import Journal
 from runner.engine.spool import Spool
 from runner.model.errors import RunnerError
@@ -142,7 +145,7 @@ def test_a_journal_that_breaks_while_it_is_open_is_told_and_the_next_run_begins_
     ("options", "words"),
     [
         ("size=16k", r"cannot be used: no space is left on its disk \(.*\n.*make room there"),
-        ("ro", r"cannot be used: .*\n.*see that its disk works and that this user may write there"),
+        ("ro", r"cannot be used: Read-only file system\n.*its filesystem is read-only: .*; nothing runs unrecorded"),
     ],
 )
 def test_a_disk_that_is_full_or_read_only_is_no_broken_journal(path: Path, options: str, words: str) -> None:
@@ -155,6 +158,44 @@ def test_a_disk_that_is_full_or_read_only_is_no_broken_journal(path: Path, optio
         assert list(path.parent.iterdir()) == []
     finally:
         subprocess.run(("umount", str(path.parent)), check=True)
+
+
+def sqlite_error(code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("what SQLite says")
+    error.sqlite_errorcode = code
+    return error
+
+
+FULL = "no space is left on its disk (what SQLite says)"
+ELSE = "see that its disk works"
+
+
+@pytest.mark.parametrize(
+    ("error", "me", "changes", "why", "do"),
+    [
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), 1000, {}, "Disk quota exceeded", "free room there: this user"),
+        (OSError(errno.EACCES, "Permission denied"), 0, {"bfree": 0}, "Permission denied", "it is another user's"),
+        (sqlite_error(sqlite3.SQLITE_FULL), 0, {}, FULL, "make room there"),
+        (sqlite_error(sqlite3.SQLITE_CANTOPEN), 0, {}, "what SQLite says", ELSE),
+        (sqlite_error(sqlite3.SQLITE_IOERR_WRITE), 1000, {"bavail": 0}, FULL, "make room there"),
+        (sqlite_error(sqlite3.SQLITE_IOERR_WRITE), 0, {"bavail": 0}, "what SQLite says", ELSE),
+        (sqlite_error(sqlite3.SQLITE_CANTOPEN), 1000, {"favail": 0}, FULL, "make room there"),
+        (sqlite_error(sqlite3.SQLITE_CANTOPEN), 0, {"favail": 0}, "what SQLite says", ELSE),
+        (sqlite_error(sqlite3.SQLITE_CANTOPEN), 0, {"bfree": 0, "flag": os.ST_RDONLY}, "what SQLite says", ELSE),
+        (sqlite_error(sqlite3.SQLITE_IOERR_SHORT_READ), 0, {"bfree": 0}, FULL, "make room there"),
+        (sqlite_error(sqlite3.SQLITE_CORRUPT), 0, {"bfree": 0}, "what SQLite says", "the next run puts it aside"),
+    ],
+)
+def test_the_cause_decides_what_to_do_and_only_root_may_use_what_is_reserved(
+    error: Exception, me: int, changes: dict[str, int], why: str, do: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {"bfree": 9000, "bavail": 9000, "frsize": 4096, "files": 100, "ffree": 9, "favail": 9, "flag": 0, **changes}
+    space = SimpleNamespace(**{f"f_{name}": value for name, value in known.items()})
+    monkeypatch.setattr(os, "statvfs", lambda folder: space)
+    monkeypatch.setattr(os, "geteuid", lambda: me)
+    told = trouble(Path("/state/journal.sqlite"), error)
+    assert told.text == f"the journal /state/journal.sqlite cannot be used: {why}"
+    assert told.do.startswith(do)
 
 
 def test_what_a_killed_run_spooled_is_swept_and_what_a_living_one_does_is_not(tmp_path: Path) -> None:

@@ -201,16 +201,47 @@ def test_a_plan_takes_the_place_of_a_plan_and_of_nothing_else(tmp_path: Path) ->
     place, plan = tmp_path / "plan.toml", next(golden())[1]
     for _ in range(2):
         planfile.write(plan, place, KEY)
-    theirs, link, fifo = tmp_path / "jobs.toml", tmp_path / "link", tmp_path / "fifo"
+    theirs, notes, link, fifo = (tmp_path / name for name in ("jobs.toml", "notes", "link", "fifo"))
     theirs.write_text("[site]\n")
+    notes.write_text("# A plan of runner. What is written here is what I think of it.\n")
     link.symlink_to(place)
     os.mkfifo(fifo)
-    for other in (theirs, link, fifo, tmp_path):
+    others = {theirs: "no plan", notes: "no plan", link: "a link", fifo: "no plain file", tmp_path: "no plain file"}
+    for other, what in others.items():
         before = other.lstat().st_ino
-        with pytest.raises(UsageError, match="so it is not replaced"):
+        with pytest.raises(UsageError, match=f"is there and is {what}, so it is not replaced"):
             planfile.write(plan, other, KEY)
         assert other.lstat().st_ino == before
     assert theirs.read_text() == "[site]\n" and planfile.read(place, KEY) == plan
+
+
+def test_a_plan_without_a_place_is_refused_before_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match=rf"there is no folder {tmp_path}/nowhere\n.*make it"):
+        planfile.require_replaceable(tmp_path / "nowhere/plan.toml")
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=f"there is no folder {tmp_path}/file"):
+        planfile.require_replaceable(tmp_path / "file/plan.toml")
+    planfile.require_replaceable(tmp_path / "plan.toml")
+    planfile.require_replaceable(tmp_path / "file")
+    # Root may write everywhere but on a disk that is read-only.
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=rf"no file can be written in {tmp_path}\n.*in another folder"):
+        planfile.require_replaceable(Path("plan.toml"))
+
+
+def test_the_draft_of_a_plan_follows_no_link_and_none_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, plan, draft = tmp_path / "plan.toml", next(golden())[1], tmp_path / f".plan.toml.{os.getpid()}"
+    (tmp_path / "theirs").write_text("theirs")
+    draft.symlink_to("theirs")
+    planfile.write(plan, place, KEY)
+    assert (tmp_path / "theirs").read_text() == "theirs" and not os.path.lexists(draft)
+    assert planfile.read(place, KEY) == plan
+    # In a folder of all nobody but its owner may take away a name.
+    draft.mkdir()
+    with pytest.raises(UsageError, match="name a file that can be written"):
+        planfile.write(plan, place, KEY)
+    assert planfile.read(place, KEY) == plan
 
 
 def test_a_plan_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:

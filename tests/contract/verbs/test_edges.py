@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -22,7 +22,7 @@ from runner.config import load as config
 from runner.jobs.catalogue import together
 from runner.model.errors import UsageError
 from runner.model.run import Undelivered
-from runner.verbs import undelivered
+from runner.verbs import announce, deliver, undelivered
 from tests.contract.site import PATIENCE, REPOSITORY, Place, small
 
 WITHOUT: dict[str, Callable[[], None]] = {
@@ -108,15 +108,34 @@ def test_a_part_of_the_runner_that_is_broken_is_no_want_of_memory(
         assert door.run(("status",)) == 1
 
 
-def test_a_bug_in_an_old_report_keeps_the_one_of_this_run_from_nobody(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("where", ["an old report", "an announcement", "this report"])
+def test_a_bug_beside_a_run_keeps_its_report_from_nobody_and_the_run_has_an_end(
+    where: str, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(desk: object) -> NoReturn:
-        raise ValueError("a bug in an old report")
+    def broken(*_: object) -> NoReturn:
+        raise ValueError(f"a bug in {where}")
 
-    monkeypatch.setattr(undelivered, "catch_up", broken)
+    asked = iter((broken,))
+    whole = deliver.outcome.job_reports
+
+    def broken_once(*about: Any) -> object:
+        return next(asked, whole)(*about)
+
+    match where:
+        case "an old report":
+            monkeypatch.setattr(undelivered, "catch_up", broken)
+        case "an announcement":
+            monkeypatch.setattr(announce, "settle", broken)
+        case _:
+            monkeypatch.setattr(deliver.outcome, "job_reports", broken_once)
     assert door.run(("run", "backup-papio", "--file", str(place.folder / "jobs.toml"))) == 70
-    assert len(place.sealed) == 1 and "a bug in an old report" in place.mails()[-1]
+    (mail,) = place.mails()
+    assert len(place.sealed) == 1 and f"a bug in {where}" in mail
+    # Of what cannot be told the report is made without.
+    assert ("sealed papio/" in mail) == (where != "this report")
+    assert place.rows("SELECT verdict, killed FROM runs") == [{"verdict": "failed", "killed": 0}]
+    history = place.runner("history", "--json").json
+    assert [(run["verdict"], run["killed"]) for run in history] == [("failed", False)]
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -225,5 +244,7 @@ def test_who_only_looks_is_answered_where_the_state_takes_nothing(place: Place) 
         assert "backup-papio" in place.runner("history").out
         run = place.runner("run", "backup-papio")
         assert run.code == 1 and "nothing runs unrecorded" in run.out
+        act = place.runner("snapshots", "papio", "--drop-partials")
+        assert act.code == 1 and "nothing runs unrecorded" in act.err and act.out == ""
     finally:
         subprocess.run(("umount", str(place.state)), check=True)

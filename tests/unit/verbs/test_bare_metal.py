@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from runner.config.here import seen_from
 from runner.jobs.database.agent import DatabaseServer
 from runner.jobs.snapshots import inventory
 from runner.model.facts import Snapshot
-from runner.model.site import Disk, Host, Store
+from runner.model.options import DumpOptions
+from runner.model.site import Disk, Host, Job, Store
 from runner.tools.called import Spelling
-from runner.verbs.bare_metal import Lost, page
+from runner.verbs.bare_metal import Lost, _jobs_of, page
+from tests.unit import parts
 
 NAME = "2026-11-23T081500Z"
 GB = 10**9
@@ -189,6 +192,16 @@ def test_whatever_a_host_said_of_itself_is_no_command_on_its_page(text: str) -> 
 
 def test_the_name_of_a_table_is_that_of_a_file() -> None:
     assert inventory.read(answer(disks=[{**SDA, "table": "$(EVIL)"}])) is None
+
+
+def test_what_the_lost_controller_started_is_on_the_page_that_another_host_prints() -> None:
+    dump = Job(name="dump", kind="dump", host="papio", options=DumpOptions(to="/srv/pg", user="pg"))
+    other = Job(name="other", kind="dump", host="server", options=DumpOptions(to="/srv/other"))
+    jobs = (other, dump, parts.job("backup-papio", host="papio"))
+    for site in (parts.site(jobs=jobs), seen_from(parts.site(jobs=jobs), "server")):
+        assert _jobs_of(site, "papio") == ({"/srv/pg": DatabaseServer(user="pg")}, "backup-papio")
+    assert seen_from(parts.site(jobs=jobs), "server").jobs == ()
+    assert _jobs_of(parts.site(jobs=()), "papio") == ({}, "")
 
 
 def test_every_command_is_one_that_a_shell_understands() -> None:
