@@ -20,10 +20,10 @@ from tests.compare import Entry, differences, walk
 from tests.contract import life
 from tests.contract.site import Place, children, ended, running, until
 from tests.contract.storehouse import Storehouse
+from tests.soak import few
 
 # What is being done when the power goes; each comes round as often as the others.
 DURING = ("--archive", "seal", "seal", "expire", "reap", "freed", "begin", "seal")
-CUTS = 50
 pytestmark = [pytest.mark.long, pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")]
 
 
@@ -92,7 +92,8 @@ def cut(outer: Path, image: Path, copy: Path) -> None:
         subprocess.run(("fsfreeze", "--unfreeze", outer), check=True)
 
 
-def test_what_was_sealed_is_whole_after_a_power_cut_at_any_moment(tmp_path: Path) -> None:
+@pytest.mark.parametrize("many", few([16, 50], 16))
+def test_what_was_sealed_is_whole_after_a_power_cut_at_any_moment(tmp_path: Path, many: int) -> None:
     place = Place(folder=tmp_path / "site", trees=(life.small_tree(tmp_path / "tree"),))
     place.folder.mkdir()
     dice = random.Random(7)
@@ -104,7 +105,7 @@ def test_what_was_sealed_is_whole_after_a_power_cut_at_any_moment(tmp_path: Path
         thread.start()
         try:
             until(lambda: len(place.sealed) > 2)
-            for number in range(CUTS):
+            for number in range(many):
                 time.sleep(dice.uniform(0, 0.4))
                 before, copy = days.promised, tmp_path / f"cut{number}.img"
                 cut(outer, image, copy)
