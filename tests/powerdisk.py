@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import random
+import select
 import stat
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,13 +24,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 REPOSITORY = Path(__file__).parents[1]
+NAME = "powerdisk"
+PATIENCE = 60
+LEAVE = 'for each; do umount --lazy "$each"; done'
 SECTOR = 512
 HEADER, EVENT = struct.Struct("<IIQQIIIHH"), struct.Struct("<QI")
 LOOKUP, GETATTR, SETATTR, OPEN, READ, WRITE, STATFS, RELEASE = 1, 3, 4, 14, 15, 16, 17, 18
 FSYNC, FLUSH, INIT, OPENDIR, RELEASEDIR, ACCESS = 20, 25, 26, 27, 29, 34
 FORGET, INTERRUPT, DESTROY, BATCH_FORGET = 2, 36, 38, 42
 BIGGEST = 1 << 17
-ENOSYS, ENOENT = 38, 2
 
 
 class Event(NamedTuple):
@@ -102,22 +105,30 @@ def powerdisk(folder: Path, mib: int, make: Sequence[str], options: str) -> Iter
     subprocess.run((*make, image), check=True)
     served.mkdir()
     mount.mkdir()
-    argv = (sys.executable, "-B", "-m", "tests.powerdisk", image, served, log)
-    with subprocess.Popen(argv, cwd=REPOSITORY, stdout=subprocess.PIPE) as server:
-        assert server.stdout and server.stdout.readline() == b"ready\n"
+    with serving(image, served, log, mounts=(mount,)):
+        subprocess.run(("mount", "-o", f"loop,{options}", served / "disk", mount), check=True)
+        yield PowerDisk(image=image, mount=mount, log=log, options=options)
+        subprocess.run(("umount", mount), check=True)
+
+
+@contextlib.contextmanager
+def serving(image: Path, folder: Path, log: Path, *, user: int = 0, mounts: Sequence[Path] = ()) -> Iterator[None]:
+    """Serve `image` in `folder`. Once the block or this process ends, `mounts` and the folder are unmounted."""
+    argv = (sys.executable, "-B", "-m", "tests.powerdisk", image, folder, log, str(user), *mounts)
+    # A session of its own: what ends a terminal's processes leaves it to unmount.
+    with subprocess.Popen(
+        argv, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as server:  # fmt: skip
+        assert server.stdin and server.stdout and server.stdout.readline() == b"ready\n"
         try:
-            subprocess.run(("mount", "-o", f"loop,{options}", served / "disk", mount), check=True)
-            try:
-                yield PowerDisk(image=image, mount=mount, log=log, options=options)
-            finally:
-                subprocess.run(("umount", mount), check=True)
+            yield
         finally:
-            # The loop device is let go of by the kernel in its own time.
-            for _ in range(200):
-                if subprocess.run(("umount", served), check=False, capture_output=True).returncode == 0:
-                    break
-                time.sleep(0.05)
-            server.kill()
+            server.stdin.close()
+            try:
+                server.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                raise AssertionError(f"somebody keeps what was served in {folder}") from None
 
 
 class Server:
@@ -134,7 +145,9 @@ class Server:
         if code == INIT:
             return struct.pack("<IIIIHHIIHHI28x", 7, 31, 1 << 17, 1 | 1 << 5 | 1 << 22, 12, 9, BIGGEST, 1, 32, 0, 0)
         if code == LOOKUP:
-            return struct.pack("<QQQQII", 2, 0, 3600, 3600, 0, 0) + self._about(2) if body == b"disk\0" else -ENOENT
+            return (
+                struct.pack("<QQQQII", 2, 0, 3600, 3600, 0, 0) + self._about(2) if body == b"disk\0" else -errno.ENOENT
+            )
         if code in (GETATTR, SETATTR):
             return struct.pack("<QII", 3600, 0, 0) + self._about(node)
         if code in (OPEN, OPENDIR):
@@ -151,7 +164,7 @@ class Server:
         if code == FSYNC:
             self._note(0, b"")
             return b""
-        return b"" if code in (FLUSH, RELEASE, RELEASEDIR, ACCESS, DESTROY) else -ENOSYS
+        return b"" if code in (FLUSH, RELEASE, RELEASEDIR, ACCESS, DESTROY) else -errno.ENOSYS
 
     def _note(self, offset: int, data: bytes) -> None:
         os.write(self._log, EVENT.pack(offset, len(data)) + data)
@@ -161,26 +174,47 @@ class Server:
         return struct.pack("<QQQQQQ10I", node, size, size // 512, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
 
 
-def serve(image: str, folder: str, log: str, user: str = "0") -> None:
-    """Serve until it is unmounted; nobody but `user` gets at it, root neither."""
-    device = os.open("/dev/fuse", os.O_RDWR)
+def serve(image: str, folder: str, log: str, user: str, *mounts: str) -> None:
+    """Serve until it is unmounted; nobody but `user` gets at it, root neither.
+
+    Whoever holds the other end of standard input wants it. Once he is gone, however he went, `mounts` and then the
+    folder are unmounted, while this goes on serving: the last blocks are still to be written.
+    """
+    device = os.open("/dev/fuse", os.O_RDWR | os.O_NONBLOCK)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     server = Server(bytearray(Path(image).read_bytes()), os.open(log, flags, 0o600))
     libc = ctypes.CDLL(None, use_errno=True)
     data = f"fd={device},rootmode=40000,user_id={user},group_id={user}".encode()
-    if libc.mount(b"powerdisk", os.fsencode(folder), b"fuse", 0, data):
+    if libc.mount(NAME.encode(), os.fsencode(folder), b"fuse", 0, data):
         raise OSError(ctypes.get_errno(), "mount")
     os.write(1, b"ready\n")
-    while True:
-        try:
-            request = os.read(device, BIGGEST + 8192)
-        except OSError:
-            return
-        _, code, unique, node, *_ = HEADER.unpack_from(request)
-        said = server.answer(code, node, request[HEADER.size :])
-        if said is not None:
-            body, error = (b"", said) if isinstance(said, int) else (said, 0)
-            os.write(device, struct.pack("<IiQ", 16 + len(body), error, unique) + body)
+    waiting = select.poll()
+    waiting.register(device, select.POLLIN)
+    waiting.register(0, 0)
+    wanted, leaving = True, None
+    while _answered(device, server):
+        if not wanted and (leaving is None or leaving.poll() is not None):
+            # Again and again: he may have left a mount(8) that ends after him.
+            leaving = subprocess.Popen(("sh", "-c", LEAVE, "leave", *mounts, folder), stderr=subprocess.DEVNULL)
+        if any(number == 0 for number, _ in waiting.poll(None if wanted else 500)):
+            waiting.unregister(0)
+            wanted = False
+
+
+def _answered(device: int, server: Server) -> bool:
+    """Answer the request that waits, if one does; False once there is nothing to serve any more."""
+    try:
+        request = os.read(device, BIGGEST + 8192)
+    except OSError as error:
+        return error.errno in (errno.EAGAIN, errno.EINTR, errno.ENOENT)
+    _, code, unique, node, *_ = HEADER.unpack_from(request)
+    said = server.answer(code, node, request[HEADER.size :])
+    if said is not None:
+        body, number = (b"", said) if isinstance(said, int) else (said, 0)
+        # Whoever asked may have been killed meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            os.write(device, struct.pack("<IiQ", 16 + len(body), number, unique) + body)
+    return True
 
 
 if __name__ == "__main__":

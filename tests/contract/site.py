@@ -11,11 +11,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-
-import pytest
 
 from tests import trees
 
@@ -75,11 +73,10 @@ class Said:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A site's folder; `trees` stand in for the filesystems of papio. `around` is put before every `runner`."""
+    """A site's folder; `trees` stand in for the filesystems of papio."""
 
     folder: Path
     trees: tuple[Path, ...]
-    around: tuple[str, ...] = ()
 
     def declare(self, more: str = "", *, site: str = "", mail: bool = True) -> None:
         """Write jobs.toml: papio with its trees, one store, one job, and whatever `more` adds."""
@@ -93,7 +90,7 @@ class Place:
         paths = f"{REPOSITORY}:{environment.pop('PYTHONPATH', '')}".rstrip(":")
         known = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", **environment}
         return subprocess.Popen(
-            (*self.around, sys.executable, "-m", "runner", *as_papio(self.folder, argv)), cwd=self.folder, env=known,
+            (sys.executable, "-m", "runner", *as_papio(self.folder, argv)), cwd=self.folder, env=known,
             start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
@@ -216,18 +213,6 @@ def children(pid: int) -> list[tuple[int, tuple[str, ...]]]:
                     found.append((child, tuple(map(os.fsdecode, words))))
                     todo.append(child)
     return found
-
-
-@contextlib.contextmanager
-def own_mounts(place: Place) -> Iterator[Place]:
-    """The same place, whose runners see no mount that others make on this machine from now on. Needs root."""
-    argv = ("unshare", "--mount", "sh", "-c", "echo && exec cat")
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as keeper:
-        assert keeper.stdout
-        if not keeper.stdout.readline():
-            pytest.skip("this machine makes no namespace of mounts")
-        around = ("nsenter", f"--mount=/proc/{keeper.pid}/ns/mnt", "env", f"--chdir={place.folder}")
-        yield replace(place, around=around)
 
 
 def senders(pid: int) -> list[int]:

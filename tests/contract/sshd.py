@@ -64,7 +64,9 @@ def sshd(folder: Path, more: str = "") -> Iterator[Sshd]:
         f"PasswordAuthentication no\nPermitRootLogin yes\n{more}MaxSessions 30\n"
     )
     log = (folder / "log").open("wb")
-    server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", settings], stderr=log)
+    # It ends with this process, also when that is killed.
+    argv = ("setpriv", "--pdeathsig", "TERM", "--", "/usr/sbin/sshd", "-D", "-e", "-f", settings)
+    server = subprocess.Popen(argv, stderr=log)
     try:
         _await_port(port)
         yield Sshd(folder=folder, port=port, key=key, stranger=stranger, known_hosts=known_hosts, pid=server.pid)

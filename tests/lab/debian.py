@@ -104,7 +104,8 @@ class World:
     def __enter__(self) -> Self:
         layer = self.folder / "layer"
         layer.mkdir(parents=True)
-        apart = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private")
+        # It ends with this process, also when that is killed.
+        apart = ("setpriv", "--pdeathsig", "KILL", "--", "unshare", "--mount", "--pid", "--fork", "--kill-child")
         self._holder = subprocess.Popen(
             (*apart, "sh", "-c", BOOT, "boot", str(self.base), str(layer), INIT),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,

@@ -52,11 +52,12 @@ class Rescue:
 
     def __enter__(self) -> Self:
         self.root.mkdir()
-        apart = ("unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--propagation", "private")
+        # It ends with this process, also when that is killed.
+        wish, spaces = ("setpriv", "--pdeathsig", "KILL", "--"), ("--mount", "--pid", "--net", "--fork", "--kill-child")
         places = [str(word) for pair in self.given for word in pair]
         number = str(pwd.getpwnam(pg.USER).pw_uid)
         self._holder = subprocess.Popen(
-            (*apart, "sh", "-c", BOOT, "boot", str(self.root), self.device, number, *places),
+            (*wish, "unshare", *spaces, "sh", "-c", BOOT, "boot", str(self.root), self.device, number, *places),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self._holder.stdout

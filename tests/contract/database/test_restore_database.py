@@ -63,7 +63,7 @@ mount -t overlay world -o lowerdir=/var,upperdir=/mnt/up,workdir=/mnt/work /var
 for each in /usr/local/sbin /run/lock /srv; do mount -t tmpfs -o mode=755 world "$each"; done
 mkdir -m 755 /srv/postgres /srv/backups && mount -t tmpfs world /srv/postgres
 chown postgres: /srv/postgres && chmod 700 /srv/postgres
-echo ready; exec sleep infinity
+echo ready; exec cat
 """
 
 
@@ -136,7 +136,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             comment on database {pg.identifier(pg.ODD)} is 'odd'; alter database {pg.identifier(pg.ODD)} set work_mem = '7MB';"""
         )
         (folder / "jobs.toml").write_text(SITE.format(state=folder / "state", socket=cluster.sockets))
-        holder = subprocess.Popen(("unshare", "--mount", "sh", "-ec", WORLD), stdout=subprocess.PIPE)
+        # It ends with its standard input, so also when this process is killed.
+        argv = ("unshare", "--mount", "sh", "-ec", WORLD)
+        holder = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             assert holder.stdout and holder.stdout.readline() == b"ready\n"
             into = ("nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", f"--wd={folder}")

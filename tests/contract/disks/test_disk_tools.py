@@ -27,6 +27,7 @@ from runner.model.kind import Draft
 from runner.model.plan import Argv, Check, Command
 from runner.model.site import Disk, Host, Job, Site
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM
+from tests.mounts import attached
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices and mounts: root only")
 UUID = "0a4f3c1e-5b1e-4c52-9d0c-0d8f5c1f7a55"
@@ -58,9 +59,8 @@ def device(tmp_path: Path) -> Iterator[str]:
     image = tmp_path / "image"
     with image.open("wb") as file:
         file.truncate(64 * MIB)
-    name = do("losetup", "--find", "--show", str(image)).strip()
-    yield name
-    do("losetup", "--detach", name)
+    with attached(image) as name:
+        yield name
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import subprocess
@@ -25,7 +24,7 @@ from runner.model.plan import Argv, Check, Command, Effect, Insertion, Lock, Pla
 from runner.model.role import Role
 from runner.model.site import Disk, Store
 from tests.contract.fsck_parts import fsck_site
-from tests.contract.site import until
+from tests.mounts import attached
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")]
 
@@ -61,19 +60,6 @@ class Bench:
         (only,) = [own for own in self.checks().filesystems if self.device in own.seen.devices]
         return only
 
-    def unmount(self) -> None:
-        """Take it away. Where tests beside this one make a name space, it is in their copy of all mounts for a moment."""
-        run("umount", self.mount)
-        until(self._is_free)
-
-    def _is_free(self) -> bool:
-        try:
-            os.close(os.open(self.device, os.O_RDONLY | os.O_EXCL))
-        except OSError as problem:
-            assert problem.errno == errno.EBUSY
-            return False
-        return True
-
     def mounted(self) -> bool:
         """Whether it is where it should be."""
         return os.path.ismount(self.mount)
@@ -88,20 +74,16 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         file.truncate(32 * 2**20)
     run("mke2fs", "-q", "-F", "-t", "ext3", image)
     run("tune2fs", "-i", "120d", "-T", "20260101", image)
-    try:
-        device = run("losetup", "--find", "--show", image).strip()
-    except AssertionError:
-        pytest.skip("this machine has no loop devices")
-    made = Bench(device=device, mount=mount, root=tmp_path / "root")
-    place = str(mount).replace(" ", "\\040")
-    fstab = f"# none\nproc /proc proc defaults 0 0\n{device} {place} ext3 nofail 0 2\n"
-    (made.root / "etc/fstab").write_text(fstab, encoding="ascii")
-    run("mount", device, mount)
-    try:
-        yield made
-    finally:
-        run("umount", mount, codes=(0, 32))
-        run("losetup", "--detach", device)
+    with attached(image) as device:
+        made = Bench(device=device, mount=mount, root=tmp_path / "root")
+        place = str(mount).replace(" ", "\\040")
+        fstab = f"# none\nproc /proc proc defaults 0 0\n{device} {place} ext3 nofail 0 2\n"
+        (made.root / "etc/fstab").write_text(fstab, encoding="ascii")
+        run("mount", device, mount)
+        try:
+            yield made
+        finally:
+            run("umount", mount, codes=(0, 32))
 
 
 def test_a_mounted_disk_is_told_with_its_line_of_fstab_and_what_is_on_it(bench: Bench) -> None:
@@ -139,7 +121,7 @@ def test_words_to_the_kernel_and_files_that_force_checks_are_found(bench: Bench)
 
 
 def test_an_unmounted_disk_of_fstab_is_told_without_being_asked_for(bench: Bench) -> None:
-    bench.unmount()
+    run("umount", bench.mount)
     answer = boot_checks.read((), bench.root)
     assert [own.mount for own in answer.filesystems if own.device == bench.device] == [""]
     assert [own.pass_ for own in answer.filesystems if own.device == bench.device] == [2]
@@ -197,7 +179,7 @@ def test_a_copy_of_the_superblock_with_other_features_is_seen_on_a_mounted_disk(
     before = Path(bench.device).read_bytes()
     assert due(bench.own(), now) == "the copy of its superblock has other features"
     assert Path(bench.device).read_bytes() == before, "it is only read"
-    bench.unmount()
+    run("umount", bench.mount)
     assert due(bench.own(), now) == "the copy of its superblock has other features"
     assert "primary superblock features different from backup" in e2fsck(bench.device, now)
     assert due(bench.own(), now) == ""
@@ -205,12 +187,12 @@ def test_a_copy_of_the_superblock_with_other_features_is_seen_on_a_mounted_disk(
 
 def test_what_has_no_journal_is_not_taken_for_damaged_while_it_is_mounted(bench: Bench) -> None:
     now = datetime.now(tz=UTC)
-    bench.unmount()
+    run("umount", bench.mount)
     run("mke2fs", "-q", "-F", "-t", "ext2", bench.device)
     run("mount", "-t", "ext4", bench.device, bench.mount)
     assert bench.own().superblock.state == "not clean"
     assert due(bench.own(), now) == ""
-    bench.unmount()
+    run("umount", bench.mount)
     assert due(bench.own(), now) == ""
     assert ": clean," in e2fsck(bench.device, now)
     changed(Path(bench.device), 1024 + 0x3A, bytes(2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from runner.agent import clock
 from runner.agent.power import check_times
 from runner.agent.power.check_times import STARTED, STARTING, parse
+from tests.mounts import attached
 
 ROOT = Path(__file__).parents[3]
 JOURNALD = Path("/lib/systemd/systemd-journald")
@@ -80,21 +82,14 @@ journald.kill()
 @pytest.fixture
 def disks(tmp_path: Path) -> Iterator[list[str]]:
     """Two loop devices with an ext3 of which only the first is due."""
-    found = []
-    for name, last in (("due", "20260101"), ("not-due", f"{datetime.now(UTC) - timedelta(days=10):%Y%m%d}")):
-        image = tmp_path / name
-        subprocess.run(("mke2fs", "-q", "-t", "ext3", "-U", UUID, str(image), "16M"), check=True)
-        subprocess.run(("tune2fs", "-i", "120d", "-T", last, str(image)), check=True, capture_output=True)
-        made = subprocess.run(("losetup", "--find", "--show", str(image)), capture_output=True, text=True, check=False)
-        if made.returncode == 0:
-            found.append(made.stdout.strip())
-    try:
-        if len(found) < 2:
-            pytest.skip("this machine has no loop devices")
+    with contextlib.ExitStack() as stack:
+        found = []
+        for name, last in (("due", "20260101"), ("not-due", f"{datetime.now(UTC) - timedelta(days=10):%Y%m%d}")):
+            image = tmp_path / name
+            subprocess.run(("mke2fs", "-q", "-t", "ext3", "-U", UUID, str(image), "16M"), check=True)
+            subprocess.run(("tune2fs", "-i", "120d", "-T", last, str(image)), check=True, capture_output=True)
+            found.append(stack.enter_context(attached(image)))
         yield found
-    finally:
-        for one in found:
-            subprocess.run(("losetup", "--detach", one), check=True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not JOURNALD.exists(), reason="needs root and systemd's journal")

@@ -16,6 +16,7 @@ import pytest
 from runner.agent.clock import now
 from runner.agent.snapshots.walk import LONGEST, Walker
 from tests.contract.storehouse import NOBODY, PROGRAM, Said, Storehouse, execute, frame
+from tests.mounts import need_mounts
 
 ONE = "2026-11-21T010000Z"
 FEW_FILES = ("prlimit", "--nofile=40:40")
@@ -193,8 +194,8 @@ def test_whoever_nests_folders_without_end_costs_no_room_without_end(house: Stor
 
 def test_another_filesystem_that_is_no_mount_is_named(tmp_path: Path) -> None:
     (tmp_path / "top/subvolume").mkdir(parents=True)
-    if subprocess.run(("mount", "-t", "tmpfs", "tmpfs", tmp_path / "top/subvolume"), check=False).returncode:
-        pytest.skip("this machine mounts nothing")
+    need_mounts()
+    subprocess.run(("mount", "-t", "tmpfs", "tmpfs", tmp_path / "top/subvolume"), check=True)
     try:
         (tmp_path / "top/subvolume/file").write_text("text")
         walker = Walker(os.fsencode(tmp_path / "top"), 0)
@@ -253,8 +254,8 @@ def test_what_is_mounted_meanwhile_is_not_entered(tmp_path: Path) -> None:
     before = list(Path("/proc/self/fd").iterdir())
     going = walker.folders()
     assert next(going) == (b"", 1)
-    if subprocess.run(("mount", "-t", "tmpfs", "tmpfs", tmp_path / "top/folder"), check=False).returncode:
-        pytest.skip("this machine mounts nothing")
+    need_mounts()
+    subprocess.run(("mount", "-t", "tmpfs", "tmpfs", tmp_path / "top/folder"), check=True)
     try:
         (tmp_path / "top/folder/file").touch()
         assert list(going) == []

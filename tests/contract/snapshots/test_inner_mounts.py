@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +16,9 @@ from runner.model.facts import Filesystem
 from runner.tools import rsync
 from tests.contract.site import Place
 from tests.contract.storehouse import Storehouse, execute, frame
+from tests.mounts import need_loops, need_mounts
+from tests.powerdisk import serving
 
-REPOSITORY = Path(__file__).parents[3]
 NAME = "2026-11-21T010000Z"
 
 
@@ -27,8 +27,8 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A filesystem of its own, with a folder of itself mounted once more inside it."""
     top = tmp_path / "disk"
     top.mkdir()
-    if subprocess.run(("mount", "-t", "tmpfs", "tmpfs", top), check=False).returncode:
-        pytest.skip("this machine mounts nothing")
+    need_mounts()
+    subprocess.run(("mount", "-t", "tmpfs", "tmpfs", top), check=True)
     try:
         for folder in ("photos", "www", "other"):
             (top / folder).mkdir()
@@ -111,9 +111,14 @@ def test_a_subvolume_that_is_no_mount_is_an_exception_by_name_and_one_that_is_mo
     top.mkdir()
     with image.open("wb") as stream:
         stream.truncate(128 << 20)
-    subprocess.run(("mkfs.btrfs", "--quiet", "--mixed", image), check=True, capture_output=True)
-    if subprocess.run(("mount", "-o", "loop", image, top), check=False).returncode:
-        pytest.skip("this machine mounts no btrfs")
+    made = subprocess.run(("mkfs.btrfs", "--quiet", "--mixed", image), check=False, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    need_loops()
+    mounted = subprocess.run(("mount", "-t", "btrfs", "-o", "loop", image, top), check=False)
+    # A kernel that has it as a module knows it since this mount.
+    if mounted.returncode and "\tbtrfs\n" not in Path("/proc/filesystems").read_text():
+        pytest.skip("this machine has no btrfs")
+    mounted.check_returncode()
     try:
         for name in ("hidden", "mounted"):
             subprocess.run(("btrfs", "subvolume", "create", top / name), check=True, capture_output=True)
@@ -145,32 +150,22 @@ def test_what_a_program_shows_to_one_user_alone_is_left_out_on_purpose_and_is_no
     point.mkdir(parents=True)
     (source / "home/anna/thesis").write_text("thesis")
     (tmp_path / "shown").write_bytes(b"x" * 512)
-    argv = (sys.executable, "-B", "-m", "tests.powerdisk", tmp_path / "shown", point, tmp_path / "log", "1000")
-    with subprocess.Popen(argv, cwd=REPOSITORY, stdout=subprocess.PIPE) as server:
-        assert server.stdout and server.stdout.readline() == b"ready\n"
-        try:
-            with pytest.raises(PermissionError):
-                list(point.iterdir())
-            mounts = [Filesystem(mount=each.mount, source=each.source, type=each.type, dev=each.dev, root=each.root)
-                      for each in filesystems()]  # fmt: skip
-            here = max((each for each in mounts if source.is_relative_to(each.mount)), key=lambda each: len(each.mount))
-            assert str(point) in inner_mounts(mounts, (here,)).left_out
-            house = Storehouse(root=tmp_path / "store", source=source)
-            with house.held():
-                assert house.begin(NAME).code == 0
-                sent = execute(
-                    rsync.send(house.ends(NAME), link_dest=(), exclude=[rsync.exactly("/", "/home/anna/mnt")])
-                )
-                assert sent.code == 0, sent.out
-                walked = house.call(
-                    "walk", str(source), "--since", now(), f"--left-out={point}", given=frame("send", sent)
-                )
-                words = (str(house.root), NAME, f"--plan={house.plan}", "--transfer=send=/", "--walked=walk=/")
-                sealed = house.call("seal", *words, given=frame("send", sent) + frame("walk", walked))
-            assert (sealed.code, sealed.answer["exceptions"]) == (0, 0), sealed.out
-        finally:
-            subprocess.run(("umount", point), check=True)
-            server.kill()
+    with serving(tmp_path / "shown", point, tmp_path / "log", user=1000):
+        with pytest.raises(PermissionError):
+            list(point.iterdir())
+        mounts = [Filesystem(mount=each.mount, source=each.source, type=each.type, dev=each.dev, root=each.root)
+                  for each in filesystems()]  # fmt: skip
+        here = max((each for each in mounts if source.is_relative_to(each.mount)), key=lambda each: len(each.mount))
+        assert str(point) in inner_mounts(mounts, (here,)).left_out
+        house = Storehouse(root=tmp_path / "store", source=source)
+        with house.held():
+            assert house.begin(NAME).code == 0
+            sent = execute(rsync.send(house.ends(NAME), link_dest=(), exclude=[rsync.exactly("/", "/home/anna/mnt")]))
+            assert sent.code == 0, sent.out
+            walked = house.call("walk", str(source), "--since", now(), f"--left-out={point}", given=frame("send", sent))
+            words = (str(house.root), NAME, f"--plan={house.plan}", "--transfer=send=/", "--walked=walk=/")
+            sealed = house.call("seal", *words, given=frame("send", sent) + frame("walk", walked))
+        assert (sealed.code, sealed.answer["exceptions"]) == (0, 0), sealed.out
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email
 import email.policy
-import os
 import sqlite3
 from collections import Counter
 from dataclasses import replace
@@ -18,7 +17,7 @@ from runner.engine.journal import Journal
 from runner.model.errors import ReportUndelivered
 from runner.model.facts import Announced
 from runner.model.notice import Notice
-from tests.contract.site import Place, ended, own_mounts, until
+from tests.contract.site import Place, ended, until
 
 pytestmark = pytest.mark.long
 
@@ -241,15 +240,12 @@ def rebooted(place: Place) -> None:
     journal.close()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a namespace")
 def test_what_is_left_of_a_reboot_is_done_before_a_plan_is_applied(place: Place) -> None:
     live(place, 'argv = ["sh", "-c", "kill -TERM $PPID"]')
-    # A plan holds for the mounts that it was made for, and other tests mount.
-    with own_mounts(place) as apart:
-        assert apart.runner("run", "bounce", "--yes").code == 0
-        apart.runner("plan", "quick", "--out", "plan.toml")
-        rebooted(apart)
-        ran = apart.runner("apply", "plan.toml")
+    assert place.runner("run", "bounce", "--yes").code == 0
+    place.runner("plan", "quick", "--out", "plan.toml")
+    rebooted(place)
+    ran = place.runner("apply", "plan.toml")
     assert ran.code == 0 and "bounce/back: done" in ran.out and "quick/back: done" in ran.out, ran.out + ran.err
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import shutil
@@ -19,6 +18,7 @@ from tests.compare import differences, rsync_silent
 from tests.contract import pg
 from tests.contract.storehouse import Said, Storehouse, frame
 from tests.lab.rescue import Rescue
+from tests.mounts import attached
 from tests.trees import make_tree
 
 NAME, TIME = "2026-11-23T081500Z", "2026-11-23T070000Z"
@@ -62,17 +62,6 @@ def seal(house: Storehouse) -> None:
     assert said.code == 0, said.out
 
 
-@contextlib.contextmanager
-def attached(image: Path) -> Iterator[str]:
-    made = subprocess.run(("losetup", "--find", "--show", image), check=False, capture_output=True, text=True)
-    if made.returncode:
-        pytest.skip("this machine has no loop devices")
-    try:
-        yield made.stdout.strip()
-    finally:
-        subprocess.run(("losetup", "--detach", made.stdout.strip()), check=True)
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("bare")
@@ -100,10 +89,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 subprocess.run(("sync", "--file-system", mounted), check=True)
             finally:
                 subprocess.run(("umount", mounted), check=True)
-        # Whoever made a namespace of mounts meanwhile has this one still, and then nobody can mount it otherwise.
-        found = folder / "found.img"
-        subprocess.run(("cp", "--sparse=always", image, found), check=True)
-        with attached(found) as device:
             yield World(source=source, cluster=cluster, device=device)
 
 
