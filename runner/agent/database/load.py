@@ -151,8 +151,8 @@ def _refuse_borrowed(loading: Loading, dump: OpenDump, roles: Roles) -> None:
     if not own:
         return
     with pg_programs.listing(loading.to, own) as listing:
-        words = (loading.pg_restore, "--verbose", f"--use-list={listing}", "--file=-")
-        script, complaint = output_of(loading.to, words, dump)
+        words = (loading.pg_restore, "--verbose", f"--use-list={listing.path}", "--file=-")
+        script, complaint = output_of(loading.to, words, dump, listing.keep)
     if complaint:
         raise Refused(f"pg_restore cannot read the dump: {complaint}", "take an older one: --at")
     for borrowed in Others(entries, supers, texts(script)).borrowed():
@@ -199,9 +199,9 @@ def _pg_restore(
     where = to.conninfo(loading.database, application_name="runner", options=cluster.SETTINGS, **more)
     dump.rewind()
     with pg_programs.listing(to, lines) as listing:
-        chosen = (f"--use-list={listing}",) if lines else ()
+        chosen = (f"--use-list={listing.path}",) if lines else ()
         argv = (loading.pg_restore, "--exit-on-error", "--no-password", *chosen, *words, f"--dbname={where}")
-        keep = login.descriptors if login else ()
+        keep = (*listing.keep, *(login.descriptors if login else ()))
         ran = pg_programs.run(to, argv, given=dump.stream, seconds=loading.within, keep=keep)
     if ran.exit is None:
         why = f"pg_restore had not ended after {loading.within} s and was stopped"
@@ -221,11 +221,11 @@ def listed(to: DatabaseServer, pg_restore: str, dump: OpenDump, *words: str) -> 
     return output.splitlines(keepends=True)
 
 
-def output_of(to: DatabaseServer, argv: tuple[str, ...], dump: OpenDump) -> tuple[bytes, str]:
-    """What a program writes that reads the dump, and its complaint where it fails."""
+def output_of(to: DatabaseServer, argv: tuple[str, ...], dump: OpenDump, keep: Sequence[int] = ()) -> tuple[bytes, str]:
+    """What a program writes that reads the dump, and its complaint where it fails. It inherits `keep`."""
     dump.rewind()
     with pg_programs.scrap() as out:
-        ran = pg_programs.run(to, argv, given=dump.stream, output=out, seconds=_READ)
+        ran = pg_programs.run(to, argv, given=dump.stream, output=out, seconds=_READ, keep=keep)
         if ran.exit is None:
             raise Refused(f"pg_restore had not read the dump after {_READ} s and was stopped", "run it again")
         out.seek(0)

@@ -137,8 +137,8 @@ def _chosen(to: DatabaseServer, pg_restore: str, dump: OpenDump, lines: Sequence
     if not lines:
         return [], ""
     with pg_programs.listing(to, lines) as listing:
-        argv = (pg_restore, "--create", f"--use-list={listing}", "--file=-")
-        output, complaint = output_of(to, argv, dump)
+        argv = (pg_restore, "--create", f"--use-list={listing.path}", "--file=-")
+        output, complaint = output_of(to, argv, dump, listing.keep)
     return list(statements(decoded(output))), complaint
 
 

@@ -7,7 +7,6 @@ import os
 import pwd
 import re
 import select
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -129,17 +128,27 @@ def run(
         return Ran(code, out.read(65536).decode("utf-8", "backslashreplace"), complaint(err))
 
 
+class Listing(NamedTuple):
+    """The path of a file, and the open files that a program must inherit to read it."""
+
+    path: str
+    keep: tuple[int, ...] = ()
+
+
 @contextlib.contextmanager
-def listing(to: DatabaseServer, lines: Sequence[bytes]) -> Iterator[str]:
-    """The path of a file of these lines that programs of `to` can read, and nobody else."""
-    with tempfile.NamedTemporaryFile(dir=to.folder or None) as chosen:
+def listing(to: DatabaseServer, lines: Sequence[bytes]) -> Iterator[Listing]:
+    """A file of these lines that programs of `to` can read, and nobody else.
+
+    It has no name and so leaves nothing, however this ends; only in a folder that such programs share with us it has.
+    """
+    with tempfile.NamedTemporaryFile(dir=to.folder) if to.folder else scrap() as chosen:
         chosen.write(b"".join(lines))
         chosen.flush()
+        descriptor = chosen.fileno()
+        os.fchmod(descriptor, 0o644 if to.folder else 0o600)
         if who := account(to):
-            shutil.chown(chosen.name, who.pw_uid)
-        elif to.folder:
-            os.fchmod(chosen.fileno(), 0o644)
-        yield chosen.name
+            os.fchown(descriptor, who.pw_uid, -1)
+        yield Listing(str(chosen.name)) if to.folder else Listing(f"/dev/fd/{descriptor}", (descriptor,))
 
 
 def scrap() -> IO[bytes]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -18,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from runner.agent.database import server
+from runner.agent.database.contract import DatabaseServer
 from tests.contract import pg
 from tests.contract.site import Said, as_papio, ended, until
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM, REPOSITORY, execute
@@ -152,14 +156,27 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(autouse=True)
 def _nothing_left(world: World) -> Iterator[None]:
-    """Each test leaves the databases that were there, and no copy of a dump."""
-    before = world.names()
+    """Each test leaves the databases that were there, no copy of a dump, and no file of those who were killed."""
+    before, files = world.names(), lists()
     yield
+    assert lists() <= files
     assert not [name for name in world.names() if name.startswith("runner_restoring")]
     assert not list(world.path("/var").glob("restored/[!.]*")), "a copy of a dump was left"
     for name in set(world.names()) - set(before):
         world.cluster.sql(f"alter database {pg.identifier(name)} is_template false")
         world.cluster.sql(f"drop database {pg.identifier(name)}")
+
+
+def lists() -> set[str]:
+    """The server's user's files in /tmp itself."""
+    found, number = set(), pwd.getpwnam(pg.USER).pw_uid
+    for entry in os.scandir("/tmp"):
+        # Others come and go there.
+        with contextlib.suppress(FileNotFoundError):
+            about = entry.stat(follow_symlinks=False)
+            if stat.S_ISREG(about.st_mode) and about.st_uid == number:
+                found.add(entry.name)
+    return found
 
 
 def properties(cluster: pg.Cluster, name: str) -> Any:
@@ -355,6 +372,15 @@ def test_a_restore_that_is_killed_leaves_no_database_of_that_name_and_the_next_o
     plan = left.removeprefix("runner_restoring_")
     until(lambda: world.store("db-drop", f"--plan={plan}").answer.get("dropped"))
     assert world.store("db-drop", f"--plan={plan}").answer == {"dropped": False}
+
+
+def test_the_list_of_what_is_restored_is_read_by_the_server_user_and_has_no_name_to_leave() -> None:
+    to = DatabaseServer(user=pg.USER)
+    with server.listing(to, [b"1; 2 x\n", b"3; 4 y\n"]) as made:
+        (descriptor,) = made.keep
+        about = os.fstat(descriptor)
+        assert (about.st_nlink, about.st_mode & 0o777) == (0, 0o600)
+        assert server.run(to, ("cat", "--", made.path), keep=made.keep).out == "1; 2 x\n3; 4 y\n"
 
 
 def test_a_restore_that_is_stopped_drops_what_it_began(world: World) -> None:
