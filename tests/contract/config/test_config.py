@@ -142,11 +142,6 @@ def test_invalid_samples_are_told_everything_at_once(sample: Path) -> None:
     assert problems(sample) == sample.with_suffix(".expected").read_text().splitlines()
 
 
-def test_only_what_acts_asks_whether_a_live_site_is_ready() -> None:
-    sample = SAMPLES / "invalid" / "example_left_in.toml"
-    assert load(sample, kinds=KINDS).live
-
-
 def test_of_a_table_that_is_wrong_nobody_says_that_the_rest_of_it_is_missing(tmp_path: Path) -> None:
     text = (SAMPLES / "valid" / "everything.toml").read_text()
     assert 'admin = ["root"]' in text

@@ -17,7 +17,7 @@ from runner.engine.journal import Journal
 from runner.model.errors import ReportUndelivered
 from runner.model.facts import Announced
 from runner.model.notice import Notice
-from tests.contract.site import Place, ended, until
+from tests.contract.site import Place, ended, running, until
 
 pytestmark = pytest.mark.long
 
@@ -339,24 +339,23 @@ def overdue(place: Place) -> None:
 
 
 def test_while_another_run_waits_for_the_host_nobody_says_that_it_stays_up(place: Place) -> None:
-    sent = live(place, f'argv = ["sh", "-c", "touch {place.folder}/down; sleep 12"]')
+    deed = f"touch {place.folder}/down; until [ -e {place.folder}/up ]; do sleep 0.1; done"
+    sent = live(place, f'argv = ["sh", "-c", "{deed}"]')
     overdue(place)
-    waiting = place.start("run", "bounce", "--yes")
-    until((place.folder / "down").exists)
-    ran = place.runner("run", "quick", "--yes")
-    assert waiting.poll() is None, "it was still at it"
-    assert subjects(sent) == [] and "announcements" not in ran.out
-    assert ended(waiting).code == 0
+    with running(place.start("run", "bounce", "--yes")) as waiting:
+        until((place.folder / "down").exists)
+        ran = place.runner("run", "quick", "--yes")
+        assert subjects(sent) == [] and "announcements" not in ran.out
+        (place.folder / "up").touch()
+        assert ended(waiting).code == 0
     assert subjects(sent) == ["papio is back"]
 
 
 def test_an_interruption_whose_run_was_killed_is_not_told_as_one_that_did_not_come(place: Place) -> None:
-    sent = live(place, f'argv = ["sh", "-c", "touch {place.folder}/down; sleep 60"]')
+    sent = live(place, f'argv = ["sh", "-c", "touch {place.folder}/down; exec sleep 60"]')
     overdue(place)
-    killed = place.start("run", "bounce", "--yes")
-    until((place.folder / "down").exists)
-    killed.kill()
-    ended(killed)
+    with running(place.start("run", "bounce", "--yes")):
+        until((place.folder / "down").exists)
     ran = place.runner("run", "quick", "--yes")
     assert ran.code == 3 and "nobody saw whether papio returned" in ran.out
     assert "runner announce bounce --over" in ran.out and subjects(sent) == []

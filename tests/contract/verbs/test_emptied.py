@@ -99,6 +99,11 @@ def test_a_store_that_was_wiped_is_the_first_thing_that_is_said(place: Place) ->
     assert len(place.sealed) == 1, "the best answer to a loss is a new snapshot"
     told = place.rows("SELECT verdict FROM jobs WHERE job = 'backup-papio' ORDER BY ended")
     assert [row["verdict"] for row in told] == ["done", "attention needed"]
+    # It holds a snapshot now, and of those that went not even a record is left to be put aside.
+    ran = place.runner("run", "backup-papio")
+    assert ran.code == 0 and "emptied" not in ran.out, ran.out
+    ran = place.runner("snapshots", "papio", "--set-aside", "lost")
+    assert ran.code == 2 and "no snapshot is lost" in ran.err
     # A sandbox that a person removes altogether begins anew: its journal was in it.
     shutil.rmtree(place.sandbox)
     assert place.runner("run", "backup-papio").code == 0

@@ -24,6 +24,7 @@ from runner.model.site import People, Site
 from runner.verbs import undelivered
 from tests.contract.hook_parts import NOW, SITE
 from tests.contract.mail_parts import FAILED, Inbox, fake_sendmail, server
+from tests.contract.site import small
 
 
 class Carriers(Hooks):
@@ -246,3 +247,13 @@ def test_a_sendmail_that_says_try_again_is_believed(tmp_path: Path, code: int, p
     with pytest.raises(ReportUndelivered) as lost:
         plugin({"sendmail": str(program)}).deliver_report(FAILED)
     assert lost.value.passing is passing
+
+
+def test_status_says_how_many_people_have_not_got_yet(tmp_path: Path) -> None:
+    place = small(tmp_path)
+    place.state.mkdir(parents=True, mode=0o700)
+    assert "could not be delivered" not in place.runner("status").out
+    for number in range(2):
+        files.keep(place.state, report(number), ("mail",))
+    assert "2 reports could not be delivered yet; the next run tries again" in place.runner("status").out
+    assert place.runner("status", "--json").json["undelivered"] == 2
