@@ -58,6 +58,19 @@ def make_tree(root: Path, *, seed: int = 1, files: int = 300, root_only: bool = 
     os.chmod(top + b"/special/unwritable", 0o555)
 
 
+def deep(folder: Path, depth: int, name: str = "d", file: str = "") -> None:
+    """So many folders in each other, and in each a file where it has a name; paths may be longer than programs take."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir(name, dir_fd=here)
+        deeper = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = deeper
+        if file:
+            os.close(os.open(file, os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+
+
 def set_acl(path: bytes, kind: str, entries: Acl) -> None:
     """Give `path` an ACL of (tag, permissions, number) entries: acl(5), in the kernel's own format."""
     packed = b"".join(struct.pack("<HHI", tag, bits, number) for tag, bits, number in entries)

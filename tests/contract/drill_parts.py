@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -29,6 +27,7 @@ from runner.model.run import JobReport, Outcome
 from runner.model.site import Host, Job, Retention, Site, Store
 from runner.planning import planner
 from runner.tools import agent as tool
+from tests.contract.site import entered
 from tests.contract.storehouse import Storehouse
 
 DUMPS = "/srv/dumps"
@@ -129,17 +128,13 @@ class World:
 @contextlib.contextmanager
 def world() -> Iterator[World]:
     """A host with runner-agent and nothing else; in a folder short enough for a socket."""
-    base = Path(tempfile.mkdtemp(prefix="drill-", dir="/tmp"))
-    base.chmod(0o755)
-    try:
+    with entered(prefix="drill-") as base:
         place = World(base=base)
         program = place.source / tool.PROGRAM.lstrip("/")
         program.parent.mkdir(parents=True)
         program.write_bytes(probe.runner_agent())
         program.chmod(0o755)
         yield place
-    finally:
-        shutil.rmtree(base)
 
 
 def copied(place: World, base: Path) -> World:

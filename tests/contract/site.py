@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -173,6 +175,17 @@ def as_papio(folder: Path, argv: Sequence[T]) -> tuple[T | str, ...]:
     jobs = folder / "jobs.toml"
     live = jobs.is_file() and b"live = true" in jobs.read_bytes()
     return (*argv[:1], "--here=papio", *argv[1:]) if live and argv[0] not in ("validate", "config") else tuple(argv)
+
+
+@contextlib.contextmanager
+def entered(folder: str = "/tmp", prefix: str = "entered-") -> Iterator[Path]:
+    """A folder that everybody may enter, which one below pytest's own is not; its path is short enough for a socket."""
+    made = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
+    try:
+        made.chmod(0o755)
+        yield made
+    finally:
+        shutil.rmtree(made)
 
 
 def tree_without_holes(path: Path) -> None:

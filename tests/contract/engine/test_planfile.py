@@ -244,6 +244,14 @@ def test_the_draft_of_a_plan_follows_no_link_and_none_is_left(tmp_path: Path, mo
     assert planfile.read(place, KEY) == plan
 
 
+def test_an_empty_file_gives_way_to_a_plan(tmp_path: Path) -> None:
+    place, plan = tmp_path / "plan.toml", next(golden())[1]
+    place.touch()
+    planfile.require_replaceable(place)
+    planfile.write(plan, place, KEY)
+    assert planfile.read(place, KEY) == plan
+
+
 def test_a_plan_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "plan.toml"
     planfile.write(next(golden())[1], file, KEY)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.storehouse import NOBODY, Said, Storehouse
+from tests.trees import deep
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -136,13 +137,7 @@ def test_protected_files_go_and_their_names_in_snapshots_stay_protected(house: S
 
 
 def test_a_tree_deeper_than_any_path_is_removed(house: Storehouse) -> None:
-    here = os.open(house.root / ".trash", os.O_RDONLY)
-    for _ in range(2500):
-        os.mkdir("d" * 10, dir_fd=here)
-        deeper = os.open("d" * 10, os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = deeper
-    os.close(here)
+    deep(house.root / ".trash", 2500, "d" * 10)
     assert reap(house).answer == {"removed": 2502}
 
 

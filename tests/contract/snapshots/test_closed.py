@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +16,7 @@ from runner.agent.store.layout import StoreFolder
 from runner.tools import files
 from tests.contract import life
 from tests.contract.disks.test_disks import disk, on, probed
-from tests.contract.site import Place
+from tests.contract.site import Place, entered
 from tests.contract.storehouse import Storehouse
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
@@ -30,10 +28,8 @@ WITH_UMASK = ("sh", "-c", 'umask "$0"; exec "$@"')
 @pytest.fixture
 def open_to_all() -> Iterator[Path]:
     """A folder that everybody can reach, as /srv is."""
-    folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+    with entered("/var/tmp") as folder:
+        yield folder
 
 
 def may_read(path: Path) -> bool:

@@ -17,6 +17,7 @@ from runner.agent.clock import now
 from runner.agent.snapshots.walk import LONGEST, Walker
 from tests.contract.storehouse import NOBODY, PROGRAM, Said, Storehouse, execute, frame
 from tests.mounts import need_mounts
+from tests.trees import deep
 
 ONE = "2026-11-21T010000Z"
 FEW_FILES = ("prlimit", "--nofile=40:40")
@@ -52,18 +53,6 @@ def house(tmp_path: Path) -> Iterator[Storehouse]:
     yield Storehouse(root=tmp_path / "store", source=source)
     # Python's own rmtree, which tidies up after tests, does not get to the end of these.
     subprocess.run(("rm", "-rf", "--", source, tmp_path / "store"), check=True)
-
-
-def deep(folder: Path, depth: int) -> None:
-    """So many folders in each other, and a file in each; paths may be longer than programs take."""
-    here = os.open(folder, os.O_RDONLY)
-    for _ in range(depth):
-        os.mkdir("d", dir_fd=here)
-        deeper = os.open("d", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = deeper
-        os.close(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=here))
-    os.close(here)
 
 
 def sealed(
@@ -104,7 +93,7 @@ def shut(tmp_path: Path) -> tuple[str, ...]:
 
 
 def test_a_tree_too_deep_for_the_descriptors_of_rsync_is_refused_and_the_folder_is_named(house: Storehouse) -> None:
-    deep(house.source / "folder", 60)
+    deep(house.source / "folder", 60, file="f")
     refused = sealed(house, FEW_FILES)
     assert refused.code == 1
     assert "rsync saw" in refused.answer["error"]
@@ -116,7 +105,7 @@ def test_a_tree_too_deep_for_the_descriptors_of_rsync_is_refused_and_the_folder_
 
 def test_a_tree_too_deep_for_any_rsync_is_an_exception_by_name_and_freezes_nothing_else(house: Storehouse) -> None:
     # As 1,300 levels are under the limits of a login: rsync takes minutes to get to its end there.
-    deep(house.source / "folder", 100)
+    deep(house.source / "folder", 100, file="f")
     result = sealed(house, ("prlimit", "--nofile=80"), ("prlimit", "--nofile=80"))
     assert result.code == 0, result.out
     assert result.answer["exceptions"] == 1
@@ -163,7 +152,7 @@ def test_the_count_is_exact_below_what_is_left_out_and_however_deep(house: Store
         (house.source / path).mkdir(parents=True)
         (house.source / path / "file").write_text(path)
     (house.source / "link").symlink_to("cache")
-    deep(house.source / "left", 500)
+    deep(house.source / "left", 500, file="f")
     words = (
         "--emptied",
         f"{house.source}/store",
@@ -186,7 +175,7 @@ def test_the_count_is_exact_below_what_is_left_out_and_however_deep(house: Store
 
 
 def test_whoever_nests_folders_without_end_costs_no_room_without_end(house: Storehouse) -> None:
-    deep(house.source / "folder", 6000)
+    deep(house.source / "folder", 6000, file="f")
     walker = Walker(os.fsencode(house.source), time.time_ns())
     assert max(len(path) for path, _ in walker.folders()) < 2 * LONGEST
     assert walker.closed and sum(len(line.path) for line in walker.closed) < 8 << 20

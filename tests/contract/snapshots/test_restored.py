@@ -14,6 +14,7 @@ import pytest
 from runner.agent import tree
 from runner.agent.snapshots import restored
 from tests.contract.storehouse import PROGRAM, Said, execute
+from tests.trees import deep
 
 NAME, OTHER = "20261123T081500.000Z", "20261124T081500.000Z"
 
@@ -121,14 +122,9 @@ def test_what_is_no_plan_is_not_looked_at_and_what_goes_meanwhile_is_none(
 def test_what_cannot_be_looked_at_may_have_changed_and_stays(side: Path) -> None:
     folder = made(side)
     # A path so long that no call takes it whole.
-    here = os.open(folder, os.O_RDONLY)
-    for _ in range(20):
-        os.mkdir("f" * 250, dir_fd=here)
-        deeper = os.open("f" * 250, os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = deeper
-    os.close(here)
-    assert call("clear-restored", side, NAME, "--quiet=0").code == 1
+    deep(folder, 20, "f" * 250)
+    result = call("clear-restored", side, NAME, "--quiet=0")
+    assert result.code == 1 and result.answer["error"].startswith("File name too long ('fff")
     shutil.rmtree(folder / ("f" * 250))
     with pytest.raises(OSError, match="Input/output error"), pytest.MonkeyPatch.context() as patch:
         patch.setattr(tree, "status", unreadable)

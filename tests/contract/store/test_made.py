@@ -12,7 +12,7 @@ from runner.agent.arguments import DeclaredDisk
 from runner.agent.host.fstab import unmounted
 from runner.agent.store import disk
 from runner.agent.store.layout import StoreFolder
-from tests.contract.storehouse import Storehouse
+from tests.contract.storehouse import PROGRAM, Storehouse, execute
 
 
 def test_a_store_whose_parents_are_missing_is_made_for_its_owner_alone(tmp_path: Path) -> None:
@@ -68,13 +68,25 @@ def test_a_table_that_cannot_be_read_does_not_name_none(tmp_path: Path, monkeypa
     assert disk.look(StoreFolder(tmp_path / "papio"), DeclaredDisk()).problem.endswith(f"above '{tmp_path}/papio'")
 
 
+# What follows it: the file that is /etc/fstab, and what to run then.
+OTHER_FSTAB = ("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/fstab && exec "$@"')
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a mount namespace")
 def test_a_store_below_a_mount_point_of_fstab_is_not_made_while_nothing_is_mounted_there(tmp_path: Path) -> None:
     (tmp_path / "usb").mkdir()
     (tmp_path / "table").write_text(f"/dev/sdz1 {tmp_path}/usb ext3 noauto 0 2\n")
-    script = 'mount --bind "$0" /etc/fstab && exec "$@"'
     house = Storehouse(root=tmp_path / "usb/backups/papio", source=tmp_path)
-    around = ("unshare", "--mount", "sh", "-c", script, str(tmp_path / "table"))
-    result = house.call("hold", str(house.root), "--plan=p", "--who=w", around=around)
+    result = house.call("hold", str(house.root), "--plan=p", "--who=w", around=(*OTHER_FSTAB, str(tmp_path / "table")))
     assert result.answer["error"] == f"nothing is mounted at {tmp_path}/usb, and {house.root} is not there"
+    assert list((tmp_path / "usb").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a mount namespace")
+def test_neither_is_a_folder_of_dumps(tmp_path: Path) -> None:
+    (tmp_path / "usb").mkdir()
+    (tmp_path / "table").write_text(f"/dev/sdz1 {tmp_path}/usb ext3 noauto 0 2\n")
+    dumps = str(tmp_path / "usb/dumps/postgres")
+    result = execute((*OTHER_FSTAB, str(tmp_path / "table"), *PROGRAM, "dump-globals", dumps, "2026-11-23T070000Z"))
+    assert result.answer["error"] == f"nothing is mounted at '{tmp_path}/usb', and {dumps!r} is not there"
     assert list((tmp_path / "usb").iterdir()) == []

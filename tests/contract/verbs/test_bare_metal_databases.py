@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import pytest
 
 from tests.contract import pg
 from tests.contract.dump_parts import Dumps, folder
-from tests.contract.site import Place
+from tests.contract.site import Place, entered
 from tests.soak import few
 
 pytestmark = [pytest.mark.packages, pytest.mark.skipif(os.geteuid() != 0, reason="the page is for root")]
@@ -101,18 +100,13 @@ class Lost:
 @contextmanager
 def site(tmp_path: Path) -> Iterator[tuple[pg.Cluster, Dumps, Path, Place]]:
     """A running cluster, its folder of dumps, a folder for tablespaces, and a site that takes snapshots of all."""
-    tree = Path(tempfile.mkdtemp(prefix="spaces-", dir="/tmp"))
-    tree.chmod(0o755)
-    try:
-        with pg.cluster() as cluster, folder(cluster) as dumps:
-            place = Place(folder=tmp_path / "site", trees=(tree, dumps.root.parent))
-            place.declare(
-                f'[jobs.dump-babase]\nkind = "dump"\nhost = "papio"\nto = "{dumps.root}"\n'
-                f'user = "{cluster.user}"\nsocket = "{cluster.sockets}"\n'
-            )
-            yield cluster, dumps, tree, place
-    finally:
-        shutil.rmtree(tree, ignore_errors=True)
+    with entered(prefix="spaces-") as tree, pg.cluster() as cluster, folder(cluster) as dumps:
+        place = Place(folder=tmp_path / "site", trees=(tree, dumps.root.parent))
+        place.declare(
+            f'[jobs.dump-babase]\nkind = "dump"\nhost = "papio"\nto = "{dumps.root}"\n'
+            f'user = "{cluster.user}"\nsocket = "{cluster.sockets}"\n'
+        )
+        yield cluster, dumps, tree, place
 
 
 def lose(cluster: pg.Cluster, dumps: Dumps, place: Place) -> Lost:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.contract.site import entered
 
 ROOT = Path(__file__).parents[3]
 # As pip goes on where there is no network.
@@ -65,29 +66,26 @@ def test_a_folder_of_wheels_that_is_not_there_is_named_and_nobody_is_asked(tmp_p
 
 
 @pytest.fixture
-def entered() -> Iterator[Path]:
-    """A folder that everybody may enter, which one below pytest's own is not."""
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+def place() -> Iterator[Path]:
+    with entered() as folder:
+        yield folder
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
 @pytest.mark.parametrize(
     ("jobs", "wants"), [('kind     = "drill"\n', True), ('kind = "check"\n# kind = drill\n', False)]
 )
-def test_what_only_a_drill_wants_keeps_nobody_from_beginning(entered: Path, jobs: str, wants: bool) -> None:
-    (entered / "jobs.toml").write_text(jobs)
-    programs = entered / "bin"
+def test_what_only_a_drill_wants_keeps_nobody_from_beginning(place: Path, jobs: str, wants: bool) -> None:
+    (place / "jobs.toml").write_text(jobs)
+    programs = place / "bin"
     programs.mkdir()
     for name in ("rsync", "ionice", "ssh", "sh", "grep", "id", "python3"):
         (programs / name).symlink_to(shutil.which(name) or pytest.fail(f"{name} is not here"))
     programs.chmod(0o755)
-    (entered / "jobs.toml").chmod(0o644)
+    (place / "jobs.toml").chmod(0o644)
     ran = subprocess.run(
         (shutil.which("setpriv") or "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/bin/sh", "-s", "run"),
-        input=(ROOT / ".ci/packages").read_text(), cwd=entered, capture_output=True, text=True, check=False,
+        input=(ROOT / ".ci/packages").read_text(), cwd=place, capture_output=True, text=True, check=False,
         env={"PATH": f"{programs}:/usr/sbin", "PYTHON": "/usr/bin/python3"}, timeout=60,
     )  # fmt: skip
     if "python3-venv" in ran.stderr:

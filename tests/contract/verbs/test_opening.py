@@ -111,3 +111,10 @@ def test_who_only_looks_is_answered_from_a_copy_and_leaves_none(closed: Place, v
     assert ran.code == 0 and told in ran.out and "what is shown is from a copy of it" in ran.err, ran
     # A verb of another test may have one at this moment.
     until(lambda: set(Path("/dev/shm").glob("runner-*")) <= before)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+@pytest.mark.parametrize("argv", [("run", "backup-papio"), ("snapshots", "papio", "--drop-partials")])
+def test_who_acts_is_refused_there(closed: Place, argv: tuple[str, ...]) -> None:
+    ran = closed.runner(*argv)
+    assert ran.code == 1 and "nothing runs unrecorded" in ran.out + ran.err

@@ -9,10 +9,16 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 from runner.agent.__main__ import VERBS
-from runner.jobs.catalogue import only_live
+from runner.cli.run import hints
+from runner.config import load as config
+from runner.jobs.catalogue import only_live, together
+from runner.model.run import JobReport, Verdict
+from runner.report.line import plain
+from tests.contract.mail_parts import FAILED
 
 ROOT = Path(__file__).parents[3]
 
@@ -51,6 +57,18 @@ def test_what_the_sandbox_has_nothing_for_is_named_once_and_is_not_due_for_ever(
     assert {skip["job"] for skip in skipped} >= set(absent)
     planned = {job["name"] for job in json.loads(run("plan", "--json", *set(jobs).difference(absent)))["jobs"]}
     assert planned >= {"backup-papio", "backup-backup-server1", "purge-papio"}
+
+
+def test_the_readme_shows_what_comes_next_as_it_is(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "jobs.toml", tmp_path)
+    site = config.load(tmp_path / "jobs.toml", kinds=together(()))
+    Path(site.sandbox, "mail").mkdir(parents=True)
+    made = tuple(JobReport(job="", verdict=Verdict.DONE, headline="", made=f"{each.name}/x") for each in site.stores)
+    told = plain(tuple(hints(site, replace(FAILED, verdict=Verdict.DONE, jobs=made))))
+    shown = (ROOT / "README.md").read_text("utf-8").partition("    Next\n")[2].partition("\n\n")[0]
+    left = [line[:17] for line in told.splitlines() if line.startswith("  ")]
+    assert [line.removeprefix("    ")[:17] for line in shown.splitlines()] == left
+    assert "  get a file back" in left
 
 
 def timeless(text: str) -> list[str]:

@@ -69,9 +69,10 @@ def planned(runner: Runner) -> list[str]:
     return [name for job, _, name in steps if job == "disk-second"]
 
 
-def made(runner: Runner) -> None:
+def made(runner: Runner) -> str:
+    """Make the disk; what was said of it."""
     assert planned(runner)[0] == "format"
-    runner.good("apply", PLAN)
+    return runner.good("apply", PLAN).said
 
 
 def test_a_blank_device_becomes_a_mounted_store_that_takes_a_snapshot(runner: Runner) -> None:
@@ -85,8 +86,11 @@ def test_a_blank_device_becomes_a_mounted_store_that_takes_a_snapshot(runner: Ru
     assert "mke2fs -q -t ext3 -b 4096 -i 4096 -I 256 -m 1 -e remount-ro -L second" in " ".join(
         shown.replace("\\\n", " ").split()
     )
-    made(runner)
+    runner.mail()
+    said = made(runner)
     uuid = lab.run(BACKUP, "blkid", "-p", "-o", "value", "-s", "UUID", device).stdout.strip()
+    for told in (said, runner.mail()):
+        assert f'write uuid = "{uuid}"' in " ".join(told.split())
     line = f"UUID={uuid} {MOUNT.replace(' ', chr(92) + '040')} ext3 noatime,nodev,nosuid,nofail 0 2"
     assert lab.path(BACKUP, "/etc/fstab").read_text().splitlines()[-1] == line
     mounted = lab.run(BACKUP, "findmnt", "-n", "-o", "FSTYPE,OPTIONS", MOUNT).stdout.split()
