@@ -48,14 +48,22 @@ def _dead() -> Iterator[bytes]:
 
 @contextlib.contextmanager
 def attached(image: Path) -> Iterator[str]:
-    """A loop device on the image. It is let go of once the block or this process ends and nobody has it mounted."""
+    """A loop device on the image, for as long as the block: see `borrowed`."""
     need_loops()
     argv = ("losetup", "--find", "--show", image)
     name = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+    with borrowed(name):
+        yield name
+
+
+@contextlib.contextmanager
+def borrowed(name: str) -> Iterator[None]:
+    """Have the loop device let go of once the block or this process ends, however it does, and nobody has it mounted."""
     held = os.open(name, os.O_RDONLY)
     try:
+        # Who holds it puts that off.
         subprocess.run(("losetup", "--detach", name), check=True)
-        yield name
+        yield
     finally:
         os.close(held)
 

@@ -12,6 +12,7 @@ import pytest
 from tests.lab.images import BACKUP, PAPIO
 from tests.lab.machines import Lab
 from tests.lab.site import FILE, JOBS, Runner
+from tests.mounts import borrowed
 
 MOUNT, PLAN, IMAGE = "/srv/backups/second disk", "/root/plan.toml", "/mnt/usb/second.img"
 MORE = """
@@ -45,9 +46,9 @@ def runner(lab: Lab) -> Iterator[Runner]:
     fstab = lab.path(BACKUP, "/etc/fstab").read_bytes()
     made.path(PAPIO, FILE).write_text(JOBS + MORE.format(device=device, mount=MOUNT))
     made.settle_mail()
-    yield made
-    lab.run(BACKUP, "umount", MOUNT, check=False)
-    lab.run(BACKUP, "losetup", "--detach", device)
+    with borrowed(device):
+        yield made
+        lab.run(BACKUP, "umount", MOUNT, check=False)
     lab.run(BACKUP, "rm", IMAGE)
     lab.run(BACKUP, "chattr", "-i", MOUNT, check=False)
     lab.run(BACKUP, "rmdir", MOUNT, check=False)

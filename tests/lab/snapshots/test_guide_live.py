@@ -20,6 +20,7 @@ from tests.lab.guide import Edited, Keeper, Typed, steps
 from tests.lab.images import BACKUP, PAPIO, STORE
 from tests.lab.machines import CHECKOUT, Lab
 from tests.lab.site import MAIL, NAME, SENDMAIL, Runner
+from tests.mounts import borrowed
 
 pytestmark = [pytest.mark.packages, pytest.mark.skipif(shutil.which("psql") is None, reason="needs PostgreSQL")]
 LIVE = "From the sandbox to the real site"
@@ -105,14 +106,14 @@ def test_the_live_section_leads_bare_hosts_to_a_sealed_drilled_and_mailed_snapsh
     keeper = Keeper(
         lab=bare, own={**OWN, "/dev/disk/by-id/usb-Example_Backup_Disk-0:0-part1": device}, answers=_answers
     )
-    try:
-        _play(keeper)
-        _sealed_drilled_and_mailed(bare, cluster)
-    except AssertionError as error:
-        raise AssertionError(keeper.told()) from error
-    finally:
-        bare.run(BACKUP, "umount", STORE, check=False)
-        bare.run(BACKUP, "losetup", "--detach", device)
+    with borrowed(device):
+        try:
+            _play(keeper)
+            _sealed_drilled_and_mailed(bare, cluster)
+        except AssertionError as error:
+            raise AssertionError(keeper.told()) from error
+        finally:
+            bare.run(BACKUP, "umount", STORE, check=False)
 
 
 def _play(keeper: Keeper) -> None:
