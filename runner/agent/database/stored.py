@@ -7,13 +7,13 @@ import hashlib
 import json
 import os
 import stat
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
 from .. import tree
 from ..answer import Refused, reply, shown
 from ..arguments import parse_as
+from ..snapshots.find import request
 from ..store.layout import is_name
 from . import sql
 from .contract import encoded
@@ -132,11 +132,8 @@ def run(argv: Sequence[str]) -> int:
     The folder of dumps is INSIDE below ROOT, reached without following a link.
     """
     options = parse_as(FindDump, argv)
-    try:
-        name = json.loads(sys.stdin.buffer.read())["database"]
-    except (ValueError, KeyError, TypeError):
-        raise Refused("no database is named on stdin", "see docs/store.md") from None
-    reply(newest(options.root, options.inside, str(name)))
+    name = request("database", '{"database": "babase"}')["database"]
+    reply(newest(options.root, options.inside, name))
     return 0
 
 

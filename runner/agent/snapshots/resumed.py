@@ -165,8 +165,9 @@ class ResumedFiles:
             with contextlib.ExitStack() as opened:
                 new = self._tree(opened, place)
                 if new and old:
-                    partials = [found for each in old if (found := self._tree(opened, each))]
-                    yield _Trees(new, partials, [found for each in shared if (found := self._tree(opened, each))])
+                    partials = tuple(filter(None, (self._tree(opened, each) for each in old)))
+                    known = tuple(filter(None, (self._tree(opened, each) for each in shared)))
+                    yield _Trees(new, partials, known)
 
     def _tree(self, opened: contextlib.ExitStack, place: Path) -> Inodes | None:
         """The tree at a place in the store; None where there is none that no link leads to."""
