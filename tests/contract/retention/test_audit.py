@@ -295,7 +295,7 @@ def test_a_look_that_failed_is_not_a_file_that_is_not_shared(
 
     with monkeypatch.context() as patch:
         # The trees that are compared with, not the one that goes.
-        patch.setattr("runner.agent.snapshots.sums.tree", SimpleNamespace(**{**vars(tree), "status": unreadable}))
+        patch.setattr("runner.agent.inodes.tree", SimpleNamespace(**{**vars(tree), "status": unreadable}))
         hand_on(store, ONE)
     assert debts(store, TWO)[ONE].lines == had
     assert bequeath(store, TWO, [THREE]) is not None
