@@ -35,7 +35,7 @@ class CommandAnswer(NamedTuple):
 def ask(argv: Sequence[str], *, timeout: float) -> CommandAnswer:
     """Run `argv` with stdin closed, for at most `timeout` seconds; never raises for its faults.
 
-    It only reads, or only asks a service for something: in its environment is that nobody need wait for it.
+    It only reads, or only asks a service for something: a mark in its environment says that nobody need wait for it.
     """
     try:
         process = subprocess.Popen(

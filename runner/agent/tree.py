@@ -110,24 +110,26 @@ class TreeFolder(NamedTuple):
     entries: list[TreeEntry]
 
 
-def folders(root: int) -> Iterator[TreeFolder]:
+def folders(root: int, *, closed: bool = False) -> Iterator[TreeFolder]:
     """Every folder of the tree below the open folder `root`, itself first (path b""), parents first.
 
     Paths are opened from `root`, so that they may be as long as rsync can make them. Names that vanish
-    meanwhile are left out; any other OSError is raised. Memory grows with the folders still to do.
+    meanwhile are left out, and with `closed` what we may not enter; any other OSError is raised. Memory grows with the
+    folders still to do.
     """
+    missing = (FileNotFoundError, PermissionError) if closed else (FileNotFoundError,)
     device = os.fstat(root).st_dev
     waiting = [b""]
     while waiting:
         path = waiting.pop()
         try:
             descriptor = os.open(path or b".", FOLDER, dir_fd=root)
-        except FileNotFoundError:
+        except missing:
             continue
         try:
             if os.fstat(descriptor).st_dev != device:
                 continue
-            entries = list(_entries(descriptor, device))
+            entries = list(_entries(descriptor, device, missing))
             yield TreeFolder(descriptor, path, entries)
         finally:
             os.close(descriptor)
@@ -135,11 +137,11 @@ def folders(root: int) -> Iterator[TreeFolder]:
         waiting.extend(path + b"/" + name if path else name for name in below)
 
 
-def _entries(descriptor: int, device: int) -> Iterator[TreeEntry]:
+def _entries(descriptor: int, device: int, missing: tuple[type[OSError], ...]) -> Iterator[TreeEntry]:
     for name in sorted(os.fsencode(each) for each in os.listdir(descriptor)):
         try:
             about = status(descriptor, name)
-        except FileNotFoundError:
+        except missing:
             continue
         if about.st_dev == device:
             yield TreeEntry(name, about)

@@ -43,7 +43,7 @@ class RolesFile(NamedTuple):
 
 
 class NewestDump(NamedTuple):
-    """Answer of `db-newest`: the newest whole dump, and why newer ones are none."""
+    """Answer of `db-newest`: the newest whole dump, and why newer ones, or the roles, are none."""
 
     record: DumpHead
     passed: tuple[str, ...]

@@ -35,6 +35,7 @@ from .databases import ServerNames, names
 from .folder import PART, Folder, amount
 from .server import free
 from .session import SqlSession, SqlTrouble, refusal
+from .stored import MOST_ROLES
 
 _MOST = 20
 _WITHIN = 600
@@ -214,6 +215,11 @@ def dump_globals(argv: Sequence[str]) -> int:
                 raise Refused(
                     f"pg_dumpall ended {ran.exit} and wrote {part.stat().st_size:,} bytes: {ran.complaint}",
                     "see the room on the disk and the log of the database server, and run it again",
+                )
+            if (size := part.stat().st_size) > MOST_ROLES:
+                raise Refused(
+                    f"the dump of the roles has {size:,} bytes, and a restore reads {MOST_ROLES:,} at most",
+                    "see which roles the server has: a dump of roles is short",
                 )
             dump_file.publish(part, final)
     reply(GlobalsDumped(at, final.stat().st_size, passwords=bool(about["super"])))

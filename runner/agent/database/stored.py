@@ -7,13 +7,13 @@ import hashlib
 import json
 import os
 import stat
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
 from .. import tree
 from ..answer import Refused, reply, shown
 from ..arguments import parse_as
+from ..snapshots.find import request
 from ..store.layout import is_name
 from . import sql
 from .contract import encoded
@@ -62,7 +62,8 @@ def opened(path: str, sha256: str) -> Iterator[OpenDump]:
     """The dump at `path`, if record and size say that it is the one planned. Raises Refused."""
     with _parent(path) as (parent, name):
         record = read_record(parent, _record_name(name))
-        with plain_file(parent, name) as stream:
+        # Unbuffered: a program reads on where its descriptor stands.
+        with plain_file(parent, name, buffering=0) as stream:
             if record.get("sha256") != sha256:
                 raise Refused("this is not the dump that was planned: its record says so", "plan again")
             if wrong := misfit(record, name, os.fstat(stream.fileno())):
@@ -93,7 +94,7 @@ def read_record(parent: int, name: bytes) -> dict[str, Any]:
         text = stream.read(RECORD_CAP)
     try:
         record = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         record = None
     if not isinstance(record, dict):
         raise Refused(f"the record {shown(os.fsdecode(name))} cannot be read", "take an older dump: --at")
@@ -109,9 +110,9 @@ def misfit(record: Mapping[str, Any], name: bytes, status: os.stat_result) -> st
     return ""
 
 
-def plain_file(parent: int, name: bytes) -> IO[bytes]:
+def plain_file(parent: int, name: bytes, buffering: int = -1) -> IO[bytes]:
     """A file of the open folder `parent`, open; OSError or Refused unless it is a file and no link."""
-    stream = os.fdopen(os.open(name, _FLAGS, dir_fd=parent), "rb", buffering=0)
+    stream = os.fdopen(os.open(name, _FLAGS, dir_fd=parent), "rb", buffering=buffering)
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         stream.close()
         raise Refused(f"{shown(os.fsdecode(name))} is not a plain file", "see who put it there")
@@ -131,11 +132,8 @@ def run(argv: Sequence[str]) -> int:
     The folder of dumps is INSIDE below ROOT, reached without following a link.
     """
     options = parse_as(FindDump, argv)
-    try:
-        name = json.loads(sys.stdin.buffer.read())["database"]
-    except (ValueError, KeyError, TypeError):
-        raise Refused("no database is named on stdin", "see docs/store.md") from None
-    reply(newest(options.root, options.inside, str(name)))
+    name = request("database", '{"database": "babase"}')["database"]
+    reply(newest(options.root, options.inside, name))
     return 0
 
 
@@ -152,8 +150,8 @@ def head(record: Mapping[str, Any]) -> DumpHead:
         raise Refused("its record cannot be read", "take an older dump: --at") from None
 
 
-def newest(root: str, inside: str, database: str) -> NewestDump:
-    """See `run`; Refused where there is no such dump."""
+def newest(root: str, inside: str, database: str, *, roles: bool = True) -> NewestDump:
+    """See `run`; Refused where there is no such dump. `roles`: look for those too."""
     try:
         top = tree.above(root, (*tree.components(inside), b"."))
     except OSError as problem:
@@ -171,7 +169,8 @@ def newest(root: str, inside: str, database: str) -> NewestDump:
         dump = _newest(top, own, database, passed)
         if dump is None:
             raise Refused(f"no dump of {shown(database)} is whole: {'; '.join(passed[:5]) or 'none'}", "see --at WHEN")
-        return NewestDump(dump, tuple(passed), _globals(top, dump.dump[:-5]))
+        made = _globals(top, dump.dump[:-5], passed) if roles else None
+        return NewestDump(dump, tuple(passed), made)
     finally:
         os.close(top)
 
@@ -199,7 +198,8 @@ def _newest(top: int, own: bytes, database: str, passed: list[str]) -> DumpHead 
     return None
 
 
-def _globals(top: int, time: str) -> RolesFile | None:
+def _globals(top: int, time: str, passed: list[str]) -> RolesFile | None:
+    """The roles as they were dumped before `time`; where they cannot be read `passed` gets why."""
     folder = _folder(top, b"globals")
     if folder is None:
         return None
@@ -210,6 +210,10 @@ def _globals(top: int, time: str) -> RolesFile | None:
             return None
         with plain_file(folder, newest.encode()) as stream:
             text = _roles(stream, newest.encode())
+    except Refused as refused:
+        passed.append(refused.error)
+        return None
+    else:
         return RolesFile(newest, hashlib.sha256(text).hexdigest(), tuple(sorted(sql.created(text))))
     finally:
         os.close(folder)

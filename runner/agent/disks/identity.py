@@ -22,7 +22,7 @@ def run(argv: Sequence[str]) -> int:
         raise Refused("no disk is named", "see docs/store.md")
     store = open_store(options.store)
     disk.require(store, DeclaredDisk("", options.uuid))
-    for folder in (store.root, store.runner):
-        durable.make_folder(folder)
+    durable.make_folders(store.root)
+    durable.make_folder(store.runner)
     reply(DiskMarked(disk.mark(store, options.uuid, options.since)))
     return 0

@@ -24,7 +24,8 @@ def run(argv: Sequence[str]) -> int:
     """Make the folder at MOUNT immutable (chattr(1)), so that nobody, root included, fills the filesystem it is on.
 
     The folder below whatever is mounted there, never the top of the disk: what is mounted is taken away in a
-    mount namespace that ends with us, and the host sees nothing of it. Never `/`.
+    mount namespace that ends with us, and the host sees nothing of it. Refused where that folder has something in it:
+    such as /, where no disk is mounted, or data that was written while the disk was away.
     """
     point = Path(parse_as(MakeUnwritable, argv).mount).resolve()
     if point == Path("/"):
@@ -34,8 +35,13 @@ def run(argv: Sequence[str]) -> int:
     _require(libc.mount(b"none", b"/", None, ctypes.c_ulong(RECURSIVE | PRIVATE), None), "/")
     while any(mount.point == str(point) for mount in mounts()):
         _require(libc.umount2(os.fsencode(point), DETACH), str(point))
-    descriptor = os.open(point, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    descriptor: int = os.open(point, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
+        if inside := os.listdir(descriptor):
+            raise Refused(
+                f"{str(point)!a} is not empty where no disk is mounted: {min(inside)!a} is in it",
+                "move them away, or choose an empty folder for the disk",
+            )
         flags = array.array("i", [0])
         fcntl.ioctl(descriptor, GET_FLAGS, flags, True)
         fcntl.ioctl(descriptor, SET_FLAGS, array.array("i", [flags[0] | IMMUTABLE]))

@@ -49,7 +49,7 @@ def drill_room(argv: Sequence[str]) -> int:
         else:
             # The scratch server, which is not root's, must get through.
             durable.make_folders(folder, PASSED)
-            owned.require_folder(folder, "choose another `scratch`, or chmod it to 755")
+            owned.require_folder(folder, f"name another `scratch`, a folder that only {owned.WHOSE} may write")
             removed = _remove(folder)
             _require(folder, 0)
             durable.make_folder(folder / plan, PASSED)

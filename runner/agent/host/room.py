@@ -110,26 +110,28 @@ def guard(folder: Path, *, by_hand: bool = False) -> Guard:
 class NotedEnd(NamedTuple):
     """How the transfer of a partial ended, as `keep-room` noted it: None for what is not known.
 
-    `full`: it was ended for room, and so much was `free` then; `sent` is what the partial takes.
+    `full`: it was ended for room, when so much was `seen` to be free; `free` is what was free after its end, and `sent`
+    what the partial takes.
     """
 
-    full: bool | None
-    free: Room | None
-    sent: Room | None
+    full: bool | None = None
+    free: Room | None = None
+    sent: Room | None = None
+    seen: Room | None = None
 
 
 def ended(begun: Mapping[str, object]) -> NotedEnd:
     """What is noted in the description of a partial."""
     note = begun.get("ended")
     if not isinstance(note, dict) or type(note.get("full")) is not bool:
-        return NotedEnd(None, None, None)
-    return NotedEnd(note["full"], read(note.get("free")), read(note.get("sent")))
+        return NotedEnd()
+    return NotedEnd(note["full"], read(note.get("free")), read(note.get("sent")), read(note.get("seen")))
 
 
 def read(noted: object) -> Room | None:
     """A Room that was noted as JSON; None for anything else."""
     values = [noted.get(key) for key in Room._fields] if isinstance(noted, dict) else []
-    numbers = [value for value in values if type(value) is int and 0 <= value < 1 << 63]
+    numbers = [value for value in values if type(value) is int and 0 <= value <= MOST]
     return Room(*numbers) if len(numbers) == len(Room._fields) else None
 
 

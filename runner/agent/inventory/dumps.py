@@ -40,7 +40,7 @@ def _read(snapshot: Path, path: str, inside: Folder) -> SnapshotDumps:
     for name in folder.databases(inside):
         passed: tuple[str, ...] = ()
         try:
-            passed = stored.newest(str(snapshot), path, name).passed
+            passed = stored.newest(str(snapshot), path, name, roles=False).passed
         except Refused as refused:
             lacking[name] = refused.error
         if records := folder.dumps(inside, name):

@@ -47,13 +47,13 @@ def run(argv: Sequence[str]) -> int:
         days = min(options.every, _days_since(state.get("last")))
         bounds = contents.Bounds(options.bytes, began + options.seconds, days / options.every)
         findings = Findings(store)
+        # What a lost snapshot brought and others share still has its checksum in a list that fits no tree.
+        without = dict.fromkeys(lost(store), coverage.Listed(0, 0))
         names = _names(store, state, bounds._replace(until=began + options.seconds / 2), findings)
         read = contents.reread(store, _cursor(state), bounds, findings)
         known = coverage.remembered(state, read.listed)
         noted = {"cursor": read.cursor, "last": clock.now(), "compared": names.times, "lists": known}
         durable.write_json(store.audit, noted)
-        # What a lost snapshot brought and others share still has its checksum in a list that fits no tree.
-        without = dict.fromkeys(lost(store), coverage.Listed(0, 0))
         lacking = coverage.uncovered(store, {**read.listed, **without}, known)
         count = len(sealed(store))
     # Where nothing can be compared, no number of days is enough.

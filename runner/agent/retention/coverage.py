@@ -44,8 +44,8 @@ def uncovered(store: StoreFolder, listed: Mapping[str, Listed], known: Mapping[s
 
 def debts(store: StoreFolder, name: str) -> dict[str, Listed]:
     """What of the files of `name` has no checksum since the snapshot that had them is gone, by its name."""
-    noted = ((other, _noted(debt)) for other, debt in read_json(store.owed(name)).items())
-    return {other: debt for other, debt in noted if debt}
+    owed = ((other, noted(debt)) for other, debt in read_json(store.owed(name)).items())
+    return {other: debt for other, debt in owed if debt}
 
 
 def brought(store: StoreFolder, name: str, now: Listed) -> Listed:
@@ -58,19 +58,20 @@ def brought(store: StoreFolder, name: str, now: Listed) -> Listed:
 
 def remembered(state: Mapping[str, Any], listed: Mapping[str, Listed]) -> dict[str, Listed]:
     """The most that each list was known to have, from what an audit noted; what cannot be read is nothing."""
-    noted = state.get("lists")
-    known = noted if isinstance(noted, dict) else {}
+    lists = state.get("lists")
+    known = lists if isinstance(lists, dict) else {}
     return {name: _most(known.get(name), now) for name, now in listed.items()}
 
 
-def _most(noted: object, now: Listed) -> Listed:
-    before = _noted(noted) or now
-    return Listed(max(before.lines, now.lines), max(before.bytes, now.bytes))
+def _most(before: object, now: Listed) -> Listed:
+    most = noted(before) or now
+    return Listed(max(most.lines, now.lines), max(most.bytes, now.bytes))
 
 
-def _noted(noted: object) -> Optional[Listed]:  # noqa: UP045
-    if isinstance(noted, list) and len(noted) == len(Listed._fields) and all(_count(each) == each for each in noted):
-        return Listed(*noted)
+def noted(value: object) -> Optional[Listed]:  # noqa: UP045
+    """What stands in a file for a list of checksums; None where it is nothing that we wrote."""
+    if isinstance(value, list) and len(value) == len(Listed._fields) and all(_count(each) == each for each in value):
+        return Listed(*value)
     return None
 
 

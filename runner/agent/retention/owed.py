@@ -11,7 +11,8 @@ from typing import Optional
 
 from .. import durable, tree
 from ..answer import Refused
-from ..snapshots.sums import Inodes, bequeath, sum_lines
+from ..inodes import Inodes
+from ..snapshots.sums import bequeath, sum_lines
 from ..store.layout import StoreFolder, require_json, sealed
 from .coverage import Listed, brought
 

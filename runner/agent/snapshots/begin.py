@@ -50,6 +50,7 @@ def run(argv: Sequence[str]) -> int:
             "resumed": resumed,
             "filesystems": points,
             "older": _older(options),
+            "share": options.share,
             "started": clock.now(),
             "free": rooms.free(os.statvfs(store.root))._asdict(),
             "boot": boot_id(),

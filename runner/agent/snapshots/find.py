@@ -11,12 +11,9 @@ from typing import Any
 
 from .. import tree
 from ..answer import Refused, reply
-from ..arguments import parse_as
+from ..arguments import MOST, parse_as
 from ..store.layout import StoreFolder, open_store, sealed
 from .contract import FileVersion, Find, Versions
-
-# No larger number is read in an answer; a time may lie after it, and some filesystems use all 64 bits of an inode.
-LARGEST = 2**63 - 1
 
 
 def run(argv: Sequence[str]) -> int:
@@ -52,7 +49,7 @@ def request(key: str, example: str) -> dict[str, Any]:
     """The request on stdin; Refused unless there is some text for `key` in it, as in the example."""
     try:
         query = json.loads(sys.stdin.buffer.read())
-    except ValueError:
+    except (ValueError, RecursionError):
         query = None
     if not isinstance(query, dict) or not isinstance(query.get(key), str) or not query[key]:
         raise Refused(f"the request on stdin names no {key}", f"give {example}")
@@ -61,7 +58,7 @@ def request(key: str, example: str) -> dict[str, Any]:
 
 def mtime(status: os.stat_result) -> int:
     """Its time in nanoseconds, as near as an answer can hold it."""
-    return max(-LARGEST, min(status.st_mtime_ns, LARGEST))
+    return max(-MOST, min(status.st_mtime_ns, MOST))
 
 
 def _at(store: StoreFolder, name: str, parts: tuple[bytes, ...]) -> FileVersion | None:
@@ -85,6 +82,7 @@ def _at(store: StoreFolder, name: str, parts: tuple[bytes, ...]) -> FileVersion 
         mode=stat.S_IMODE(status.st_mode),
         uid=status.st_uid,
         gid=status.st_gid,
-        inode=status.st_ino & LARGEST,
+        # Some filesystems use all 64 bits.
+        inode=status.st_ino & MOST,
         target=target,
     )

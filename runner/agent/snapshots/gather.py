@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from ..answer import Refused, plain, shown
 from ..frames import Frame, frames
+from ..inodes import Inodes
 from ..store import received
 from ..store.freed import BLOCK
 from .contract import CopiedFilesystem, SnapshotException
@@ -72,23 +72,24 @@ class Gathered:
                 f"the transfer of {point} is not whole: {frame.state}, exit {frame.exit}", "run the job again"
             )
         numbers: dict[bytes, int] = {}
-        for line in frame.lines():
-            file = sent(line)
-            if file is None:
-                statistic = STATS.match(line)
-                if statistic:
-                    numbers[statistic[1]] = _number(statistic[2])
-                    numbers.setdefault(b"dir", _number(statistic[3] or b"0"))
-                continue
-            fresh = file.transferred or file.copied
-            self.added_files += fresh or file.created
-            if fresh:
-                self.added_bytes += file.size
-                self.added_room += _room(self._places[point], file)
-            self.unsummed += fresh and not file.checksum
-            if file.transferred and file.checksum:
-                self.summed += 1
-                sums.add(file, point)
+        with Inodes(self._places[point]) as copy:
+            for line in frame.lines():
+                file = sent(line)
+                if file is None:
+                    statistic = STATS.match(line)
+                    if statistic:
+                        numbers[statistic[1]] = _number(statistic[2])
+                        numbers.setdefault(b"dir", _number(statistic[3] or b"0"))
+                    continue
+                fresh = file.transferred or file.copied
+                self.added_files += fresh or file.created
+                if fresh:
+                    self.added_bytes += file.size
+                    self.added_room += _room(copy, file)
+                self.unsummed += fresh and not file.checksum
+                if file.transferred and file.checksum:
+                    self.summed += 1
+                    sums.add(file, point)
         files = numbers.get(b"Number of files", 0)
         if files < 1 or b"Total file size" not in numbers:
             raise Refused(f"the transfer of {point} sent nothing", "is it mounted on the source?")
@@ -238,13 +239,13 @@ def gather(stream: BinaryIO, expected: ExpectedOutputs, resumed: ResumedFiles, s
     into.unsummed += taken.unsummed
 
 
-def _room(place: Path, file: Sent) -> int:
+def _room(copy: Inodes, file: Sent) -> int:
     """What a new file takes of the disk: its blocks, where its length counts the holes too."""
     try:
-        return os.lstat(os.fsencode(place) + b"/" + unescaped(file.name)).st_blocks * BLOCK
+        status = copy.status(unescaped(file.name))
     except OSError:
-        # Gone, or deeper than a path can be long.
-        return file.size
+        status = None
+    return status.st_blocks * BLOCK if status else file.size
 
 
 def _number(text: bytes) -> int:

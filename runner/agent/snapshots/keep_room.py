@@ -18,7 +18,7 @@ from ..arguments import parse_as
 from ..host import room as rooms
 from ..host.contract import KeepRoom, LookAtRoom, RoomThere
 from ..host.room import Guard, Room
-from ..store.layout import nearest, open_store, read_json
+from ..store.layout import open_store, read_json
 
 GRACE, PARTING, EAGER = 10.0, 5.0, -10
 NOT_STARTED = 127
@@ -37,9 +37,9 @@ def keep_room(argv: Sequence[str]) -> int:
         options = parse_as(KeepRoom, argv)
         if not options.argv:
             raise Refused("no command is named", "see docs/store.md")
-        system = rooms.guard(Path(options.folder), by_hand=options.by_hand).system
-        held = os.open(nearest(Path(options.folder)), os.O_RDONLY | os.O_DIRECTORY)
-        ended = _run(options, Guard(held, system))
+        guard = rooms.guard(Path(options.folder), by_hand=options.by_hand)
+        # An open folder stays where it is, whatever is mounted over it or moved meanwhile.
+        ended = _run(options, guard._replace(folder=os.open(str(guard.folder), os.O_RDONLY | os.O_DIRECTORY)))
     except (Refused, OSError) as problem:
         _say(problem.error if isinstance(problem, Refused) else str(problem))
         return FAILED
@@ -57,25 +57,27 @@ def _say(text: str) -> None:
 
 
 def _run(options: KeepRoom, guard: Guard) -> int:
-    ended = _GuardedEnd(0, full=True)
-    if guard.look().left:
-        ended = _watched(options.argv, guard)
+    before = guard.look()
+    ended = _watched(options.argv, guard) if before.left else _GuardedEnd(0, before.free)
     if ended.full or ended.code:
-        _note(options, guard.look().free, full=ended.full)
+        _note(options, ended, guard.look().free)
     if not ended.full:
         return ended.code
-    free = guard.look().free
+    bytes_free, inodes_free = ended.full
     _say(
-        f"no space left: {free.bytes:,} bytes and {free.inodes:,} inodes are free, and {options.argv[0]} may not go on"
+        f"no space left: {bytes_free:,} bytes and {inodes_free:,} inodes were free, and {options.argv[0]} may not go on"
     )
     return NO_ROOM
 
 
 class _GuardedEnd(NamedTuple):
-    """How the program ended, a signal negative; `full`: we ended it, for room."""
+    """How the program ended, a signal negative; `full`: what was free when we ended it for room, None where we did not.
+
+    That is less than afterwards: the draft of a file that rsync does not keep goes with it.
+    """
 
     code: int
-    full: bool
+    full: Room | None
 
 
 def _watched(argv: Sequence[str], guard: Guard) -> _GuardedEnd:
@@ -88,14 +90,15 @@ def _watched(argv: Sequence[str], guard: Guard) -> _GuardedEnd:
     with contextlib.suppress(OSError):
         # Who is to end it must not wait for a processor behind it.
         os.nice(EAGER)
-    deadline, full = math.inf, False
+    deadline, full = math.inf, None
     while True:
         gone, status = os.waitpid(pid, os.WNOHANG)
         if gone:
             break
-        left = None if full else guard.look().left
-        if left is None and not full:
-            deadline, full = time.monotonic() + GRACE, True
+        seen = None if full else guard.look()
+        left = seen.left if seen else None
+        if seen and not left:
+            deadline, full = time.monotonic() + GRACE, seen.free
             _end(signal.SIGTERM, pid)
         elif time.monotonic() > deadline:
             deadline = math.inf
@@ -172,17 +175,20 @@ def _part(*, ended_well: bool) -> None:
                 continue
             if time.monotonic() >= deadline:
                 _end(signal.SIGKILL)
-            signal.sigtimedwait(HEARD[:1], min(rooms.SELDOM, PARTING))
+            signal.sigtimedwait(HEARD[:1], rooms.SELDOM)
 
 
-def _note(options: KeepRoom, free: Room, *, full: bool) -> None:
+def _note(options: KeepRoom, end: _GuardedEnd, free: Room) -> None:
     """Write down with the partial how its transfer ended and what it takes; where that cannot be, nobody knows."""
     if not options.partial:
         return
     path = open_store(options.folder).begun(options.partial)
     begun = read_json(path)
     if begun:
-        ended = {"at": clock.now(), "full": full, "free": free._asdict(), "sent": _sent(begun, free)._asdict()}
+        sent = _sent(begun, free)
+        # What is free now is what the next plan goes by: with no more than that it would end the same.
+        ended = {"at": clock.now(), "full": bool(end.full), "free": free._asdict(), "sent": sent._asdict()}
+        ended["seen"] = end.full._asdict() if end.full else None
         with contextlib.suppress(OSError):
             durable.write_json(path, {**begun, "ended": ended})
 
@@ -199,17 +205,18 @@ def room(argv: Sequence[str]) -> int:
     store = open_store(options.folder)
     guard = rooms.guard(store.root, by_hand=options.by_hand)
     folder, system = guard.folder, guard.system
-    seen, ended = guard.look(), rooms.NotedEnd(None, None, None)
+    seen, ended = guard.look(), rooms.NotedEnd()
     if options.partial:
         ended = rooms.ended(read_json(store.begun(options.partial)))
-    # What was free when it was ended is why; some of it may have been given back since.
-    free = ended.free if ended.full and ended.free else seen.free
+    # What was free when it was ended is why; some was given back then, and some may have been since.
+    free = (ended.seen or ended.free if ended.full else None) or seen.free
     there = RoomThere(*free, *seen.last, system, sent=ended.sent.bytes if ended.sent else None)
     if ended.full or not seen.left:
         why = f", since {system} is on that disk too" if system else ""
+        are = "were" if ended.full else "are"
         there = there._replace(
-            error=f"no space left for {str(folder)!a}: {there.free_bytes:,} bytes and {there.free_inodes:,} inodes are "
-            f"free, and the last {there.last_bytes:,} bytes and {there.last_inodes:,} inodes must stay free{why}",
+            error=f"no space left for {str(folder)!a}: {there.free_bytes:,} bytes and {there.free_inodes:,} inodes "
+            f"{are} free, and the last {there.last_bytes:,} bytes and {there.last_inodes:,} inodes must stay free{why}",
             do="see what else fills the disk and remove it, or take a larger disk",
             again=True,
             cause="full",

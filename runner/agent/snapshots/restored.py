@@ -7,7 +7,6 @@ was put in its place, or copied here from elsewhere, is nobody's to remove.
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 import time
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Optional
 
-from .. import clock, durable, tree, trust
+from .. import clock, durable, tree
 from ..answer import Refused, reply
 from ..arguments import PLAN, parse_as
 from ..host.mounts import mounts
@@ -46,9 +45,7 @@ def make(argv: Sequence[str]) -> int:
     if not PLAN.fullmatch(options.name):
         raise Refused(f"{options.name!a} is no plan", "see docs/store.md")
     durable.make_folders(folder, PASSED)
-    owned.require_folder(
-        folder, f"chown {trust.US} {shlex.quote(str(folder))} && chmod go-w {shlex.quote(str(folder))}"
-    )
+    owned.require_folder(folder, f"name a folder that only {owned.WHOSE} may write")
     durable.make_folder(folder / MADE)
     owned.require_folder(folder / MADE, "see who made it, and move it away")
     for mark in (folder / MADE).glob("*.json"):

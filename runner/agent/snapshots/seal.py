@@ -37,6 +37,18 @@ class PartialSnapshot(NamedTuple):
         return tuple(str(name) for name in self.begun.get("resumed", ()))
 
     @property
+    def shared(self) -> Mapping[str, Sequence[str]]:
+        """By mount point the sealed snapshots that it was compared with there; all of them where that was not noted."""
+        points = [str(point) for point in self.begun.get("filesystems", ())]
+        if not self.begun.get("share"):
+            known = (str(name) for name in (self.begun.get("basis"), *self.begun.get("older", ())) if name)
+            return dict.fromkeys(points, tuple(known))
+        shared = [str(path).partition("/") for path in self.begun["share"]]
+        return {
+            point: [name for name, _, inside in shared if is_name(name) and f"/{inside}" == point] for point in points
+        }
+
+    @property
     def instant(self) -> str | None:
         """The scheduled time that it is made for."""
         instant = self.begun.get("instant")
@@ -105,8 +117,7 @@ def _gather(snapshot: PartialSnapshot, expected: ExpectedOutputs, options: Seal)
     store, name, basis = snapshot.store, snapshot.name, str(snapshot.begun.get("basis", ""))
     before, known = _exceptions(store, basis) if basis else (0, frozenset())
     gathered = Gathered(known, received.places(store, name), options.accept)
-    shared = tuple(filter(None, (basis, *map(str, snapshot.begun.get("older", ())))))
-    resumed = ResumedFiles(store, name, shared, snapshot.resumed)
+    resumed = ResumedFiles(store, name, snapshot.shared, snapshot.resumed)
     with durable.replacing(store.sums(name), 0o600) as stream, zipped(stream, 9) as lines:
         gather(sys.stdin.buffer, expected, resumed, Sums(lines), gathered)
         gathered.absent(options.absent)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from .. import tree
-from ..answer import reply
+from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..store.layout import StoreFolder, open_store, require_sealed
 from .contract import NameFound, NamesFound, Search
@@ -38,8 +38,12 @@ def run(argv: Sequence[str]) -> int:
 
 def _matching(store: StoreFolder, snapshot: str, pattern: str) -> Iterator[NameFound]:
     whole = "/" in pattern
-    # By characters, not by bytes: `?` is one letter, however it is written.
-    matches = re.compile(fnmatch.translate(pattern)).match
+    try:
+        # By characters, not by bytes: `?` is one letter, however it is written.
+        matches = re.compile(fnmatch.translate(pattern)).match
+    except re.error:
+        # Python 3.9 has `[z-a]` be the same in an expression, where it is an error.
+        raise Refused(f"{pattern!a} is no pattern", "write [a-z], the lesser letter first") from None
     root = os.open(str(store.root / snapshot), tree.FOLDER)
     try:
         for folder in tree.folders(root):

@@ -8,14 +8,14 @@ import itertools
 import os
 import re
 import shutil
-import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Optional
 
-from .. import durable, regular, tree
+from .. import durable, regular
 from ..arguments import DIGITS
+from ..inodes import Inodes
 from ..store.layout import StoreFolder, read_json
 
 SENT = re.compile(rb"([<>ch.][fdLDS][^|]{9})\|([0-9a-f]*) *\|([0-9]+)\|(.+?)//", re.DOTALL)
@@ -227,59 +227,3 @@ def _written(line: SumLine, usual: str) -> bytes:
     """The line as it is in a list whose algorithm is `usual`."""
     checksum = line.checksum if line.algorithm == usual else f"{line.algorithm}:{line.checksum}"
     return b"%s %d %s\n" % (checksum.encode(), line.size, line.name)
-
-
-class Inodes:
-    """Looks up names in one tree; the folder of the last name stays open, since lists go by folder.
-
-    Raises OSError where it could not look: that is not a name that is not there.
-    """
-
-    def __init__(self, top: Path) -> None:
-        self._root = os.open(top, tree.FOLDER)
-        self._folder: Optional[int] = None  # noqa: UP045
-        self._path: Optional[bytes] = None  # noqa: UP045
-
-    def of(self, path: bytes) -> Optional[int]:  # noqa: UP045
-        """The inode of `path`; None where there is none, or where no second snapshot can share it."""
-        status = self._status(path)
-        return status.st_ino if status and status.st_nlink > 1 else None
-
-    def size(self, path: bytes) -> Optional[int]:  # noqa: UP045
-        """How long the file at `path` is; None where there is none."""
-        status = self._status(path)
-        return status.st_size if status and stat.S_ISREG(status.st_mode) else None
-
-    def _status(self, path: bytes) -> Optional[os.stat_result]:  # noqa: UP045
-        parent, _, name = path.rpartition(b"/")
-        if parent != self._path:
-            self._enter(parent)
-        if self._folder is None:
-            return None
-        try:
-            return tree.status(self._folder, name)
-        except OSError as problem:
-            if not tree.is_absence(problem):
-                raise
-            return None
-
-    def _enter(self, parent: bytes) -> None:
-        self._leave()
-        try:
-            self._folder = os.open(parent or b".", tree.FOLDER, dir_fd=self._root)
-        except OSError as problem:
-            if not tree.is_absence(problem):
-                raise
-        self._path = parent
-
-    def _leave(self) -> None:
-        if self._folder is not None:
-            os.close(self._folder)
-        self._folder = self._path = None
-
-    def __enter__(self) -> Inodes:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._leave()
-        os.close(self._root)

@@ -20,10 +20,13 @@ def names(store: StoreFolder) -> tuple[str, ...]:
 
 
 def written_off(store: StoreFolder) -> tuple[str, ...]:
-    """The snapshots that were lost and of which the record lies aside, oldest first: a person knows of them."""
+    """The snapshots that were lost and of which the record lies aside, oldest first: a person knows of them.
+
+    Raises OSError where that cannot be seen.
+    """
     try:
         known = {path.stem for path in records(store).iterdir() if path.suffix == ".json" and is_name(path.stem)}
-    except OSError:
+    except FileNotFoundError:
         return ()
     return tuple(sorted(known.difference(names(store))))
 

@@ -91,10 +91,10 @@ def require_writable(store: StoreFolder, declared: DeclaredDisk) -> StoreDisk:
 
 def mark(store: StoreFolder, uuid: str, since: str) -> str:
     """Let the store keep on which disk it is, in one move; gives what it keeps: what is there already stays."""
-    known = require_json(store.disk)
-    if not known:
+    kept = _marked(store)
+    if not kept:
         durable.write_json(store.disk, {"uuid": uuid, "since": since})
-    return str(known.get("uuid", uuid))
+    return kept or uuid
 
 
 def whole_seconds(store: StoreFolder) -> bool:

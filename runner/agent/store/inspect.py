@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .. import clock
 from ..answer import Refused
 from ..arguments import MACHINE, MOST, PATH, DeclaredDisk
 from ..host import room as rooms
+from ..retention import coverage
 from . import aside, closed, disk, freed, layout, lock, owned, received
 from . import contract_probe as contract
 from .contract import HolderAnswer
@@ -25,6 +26,8 @@ COUNTS = ("files", "added_files", "added_bytes", "added_room")
 _PLAN = 200
 FOREIGN = 5
 LONGEST = 1000
+
+T = TypeVar("T")
 
 
 def inspect_store(request: Mapping[str, Any]) -> contract.StoreAnswer:
@@ -44,7 +47,9 @@ def _inspect(path: str, request: Mapping[str, Any]) -> contract.StoreAnswer:
     store = layout.open_store(path)
     state = disk.look(store, DeclaredDisk(str(request.get("mount", "")), str(request.get("uuid", ""))))
     exists, here, holder = store.root.is_dir(), layout.nearest(store.root), lock.holder(store.lock)
-    proven, pinned, trash = proofs(store), _pins(store), _names(store.trash)
+    proven, pinned = proofs(store), _seen(lambda: pins(store))
+    trash, lost = _seen(lambda: _names(store.trash)), _seen(lambda: layout.lost(store))
+    written_off = _seen(lambda: aside.written_off(store))
     error, do = owned.trouble(path)
     exposed = f"{error}; {do}" if error else ""
     return contract.StoreAnswer(
@@ -60,10 +65,13 @@ def _inspect(path: str, request: Mapping[str, Any]) -> contract.StoreAnswer:
         partials=tuple(_partial(store, name) for name in layout.partials(store)),
         trash=trash or (),
         aside=tuple(_aside(store, name) for name in aside.names(store)),
-        lost=layout.lost(store),
-        written_off=aside.written_off(store),
+        lost=lost or (),
+        written_off=written_off or (),
         unread=(
-            *(str(path) for path, known in ((store.pins, pinned), (store.trash, trash)) if known is None),
+            *((str(store.pins),) if pinned is None else ()),
+            # Where it cannot be read nobody knows what is lost: any of them may be there.
+            *((str(store.trash),) if trash is None or lost is None else ()),
+            *((str(aside.records(store)),) if written_off is None else ()),
             *_odd(store)[:FOREIGN],
         ),
         holder=HolderAnswer(**{**holder, "since": clock.moment(holder["since"])}) if holder else None,
@@ -216,36 +224,34 @@ def _odd(store: StoreFolder) -> tuple[str, ...]:
 def _is_damaged_debt(path: Path) -> bool:
     """Whether it is to say which checksums went with a snapshot that is gone, and cannot be understood."""
     try:
-        if path.suffix == ".owed":
-            layout.require_json(path)
+        owed = layout.require_json(path) if path.suffix == ".owed" else {}
     except (Refused, OSError):
         return True
-    return False
+    return not all(map(coverage.noted, owed.values()))
 
 
-def _names(folder: Path) -> tuple[str, ...] | None:
-    """What is in it, nothing where it is not there; None where that cannot be read."""
+def _names(folder: Path) -> tuple[str, ...]:
+    """What is in it, nothing where it is not there."""
     try:
         return tuple(sorted(entry.name for entry in folder.iterdir()))
     except FileNotFoundError:
         return ()
-    except OSError:
+
+
+def _seen(look: Callable[[], T]) -> T | None:
+    """What the look gives; None where it failed. What cannot be read hides nothing else: `check` names it."""
+    try:
+        return look()
+    except (Refused, OSError):
         return None
 
 
 def _space(folder: Path) -> contract.SpaceAnswer:
     space, guard = os.statvfs(folder), rooms.guard(folder)
     size, inodes = min(space.f_blocks * space.f_frsize, MOST), min(space.f_files, MOST)
-    free, least = guard.seen(space).free, guard.seen(space).least
+    seen = guard.seen(space)
+    free, least = seen.free, seen.least
     return contract.SpaceAnswer(size, free.bytes, inodes, free.inodes, least.bytes, least.inodes, guard.system)
-
-
-def _pins(store: StoreFolder) -> dict[str, StoredPin] | None:
-    # A file that cannot be understood hides nothing else: `check` names it, and `expire` refuses until it is corrected.
-    try:
-        return pins(store)
-    except (Refused, OSError):
-        return None
 
 
 def _being_read(store: StoreFolder, names: Sequence[str]) -> frozenset[str]:

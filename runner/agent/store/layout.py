@@ -136,7 +136,7 @@ def sealed(store: StoreFolder) -> tuple[str, ...]:
 def lost(store: StoreFolder) -> tuple[str, ...]:
     """The snapshots of which only the record is left, oldest first: what this program moves takes its record along.
 
-    None where the trash cannot be read: then nobody knows.
+    Raises OSError where one cannot be looked for everywhere: then nobody knows.
     """
     try:
         recorded = {entry.name[:-5] for entry in store.records.iterdir() if entry.name.endswith(".json")}
@@ -146,13 +146,22 @@ def lost(store: StoreFolder) -> tuple[str, ...]:
         trash = {whose(entry) for entry in store.trash.iterdir()}
     except FileNotFoundError:
         trash = set()
-    except OSError:
-        # Any of them may be there.
-        return ()
-    homes = (store.root, store.partial, store.aside)
-    gone = (name for name in recorded if not any(os.path.lexists(home / name) for home in homes))
     # One in the trash expired: its record follows it.
-    return tuple(sorted(name for name in gone if is_name(name) and name not in trash))
+    known = sorted(name for name in recorded if is_name(name) and name not in trash)
+    return tuple(name for name in known if not has_place(store, name))
+
+
+def has_place(store: StoreFolder, name: str) -> bool:
+    """Whether the snapshot `name` is there: it counts, is being made, or lies aside. Raises OSError."""
+    return any(_is_there(home / name) for home in (store.root, store.partial, store.aside))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def whose(path: Path) -> str:
@@ -168,7 +177,7 @@ def known_of(folder: Path, name: str) -> list[Path]:
 def partials(store: StoreFolder) -> tuple[str, ...]:
     """The interrupted snapshots, oldest first; what a seal leaves there once it has given the name is none."""
     named = (name for name in _named_folders(store.partial) if store.record(name).exists())
-    whole = {name for name in named if os.path.lexists(store.root / name)}
+    whole = {name for name in named if _is_there(store.root / name)}
     return tuple(name for name in _named_folders(store.partial) if name not in whole)
 
 

@@ -23,6 +23,7 @@ from typing import Any
 
 from .. import durable
 from ..answer import BUSY, Refused
+from . import owned
 from .layout import StoreFolder
 
 HOLD = 0
@@ -153,18 +154,14 @@ def _work(path: Path, plan: str, nobody: Refused, held: str) -> int:
 def place(run: str, resource: str) -> Path:
     """The lock file of `resource`, its folder made if missing.
 
-    /run/lock is open to everybody: Refused where the folder is not ours alone.
+    /run/lock is open to everybody: Refused where others may put something into our folder.
     """
     if resource not in RESOURCES:
         raise Refused(f"no such resource: {resource!a}", f"there are: {', '.join(RESOURCES)}")
     folder = Path(run or RUN)
     folder.parent.mkdir(parents=True, exist_ok=True)
     durable.make_folder(folder)
-    # A symbolic link has mode 777.
-    status = folder.lstat()
-    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        owner = "root" if os.geteuid() == 0 else f"user {os.geteuid()}"
-        raise Refused(f"{folder} is not {owner}'s alone", "see who made it, remove it, and make it with mode 755")
+    owned.require_folder(folder, "see who made it, and move it away")
     return folder / resource
 
 

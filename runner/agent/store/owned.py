@@ -23,10 +23,16 @@ def require(path: str) -> None:
 
 
 def require_folder(folder: Path, do: str) -> None:
-    """Refused, with `do`, unless it is a folder, and no link to one, in which only root or this user makes names."""
-    status = folder.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid not in trust.TRUSTED or status.st_mode & 0o022:
-        raise Refused(f"others may write to {folder}", do)
+    """Refused unless it is a folder, no link to one, and only root or this user makes names in it or on the way to it.
+
+    `do`: what helps where no command does.
+    """
+    mode = folder.lstat().st_mode
+    if not stat.S_ISDIR(mode):
+        raise Refused(f"{folder} is {'a link' if stat.S_ISLNK(mode) else 'no folder'}", do)
+    for place in trust.exposures(str(folder), whole=True):
+        on_the_way = f"{place.path}: " if place.path != str(folder) else ""
+        raise Refused(f"others may change {folder}: {on_the_way}{place.who}", place.command or do)
 
 
 def trouble(path: str) -> tuple[str, str]:

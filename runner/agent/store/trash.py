@@ -15,7 +15,7 @@ from ..answer import Refused, reply
 from ..arguments import parse_as
 from . import disk
 from .contract import Reap, Reaped
-from .layout import StoreFolder, is_name, lost, open_store, partials, whose
+from .layout import StoreFolder, has_place, is_name, lost, open_store, partials, whose
 from .lock import working
 
 DEEPEST = 64
@@ -44,7 +44,10 @@ def move(store: StoreFolder, path: Path, trash: int) -> None:
 
 
 def follow(store: StoreFolder, trash: int) -> None:
-    """Move there what is known of snapshots that expired. What is known of a lost one stays: it is the evidence."""
+    """Move there what is known of snapshots that expired. What is known of a lost one stays: it is the evidence.
+
+    Raises OSError, and moves nothing, where it cannot be seen which are lost.
+    """
     if not store.records.is_dir():
         return
     known: dict[str, list[Path]] = {}
@@ -52,8 +55,7 @@ def follow(store: StoreFolder, trash: int) -> None:
     for path in sorted(store.records.iterdir()):
         known.setdefault(whose(path), []).append(path)
     for name, paths in known.items():
-        homes = (store.root / name, store.partial / name, store.aside / name)
-        if is_name(name) and name not in gone and not any(os.path.lexists(home) for home in homes):
+        if is_name(name) and name not in gone and not has_place(store, name):
             for path in paths:
                 move(store, path, trash)
 

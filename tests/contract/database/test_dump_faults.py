@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent.database.stored import MOST_ROLES
 from tests.contract import pg
 from tests.contract.dump_parts import Dumps, at, folder, programs, small_disk
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, execute
@@ -333,6 +334,14 @@ def test_roles_that_are_cut_off_are_no_good(dumps: Dumps) -> None:
     made = programs(dumps.root.parent, pg_dumpall='"$REAL" "$@" | head -c 300')
     result = dumps.globals(f"--programs={made}")
     assert result.code == 1 and "pg_dumpall ended 0 and wrote 300 bytes" in result.answer["error"]
+    assert dumps.listed()["globals"] == [at(22)] and dumps.parts() == []
+
+
+def test_roles_of_which_no_restore_would_read_all_are_no_good(dumps: Dumps) -> None:
+    assert dumps.globals(day=22).code == 0
+    made = programs(dumps.root.parent, pg_dumpall=f'head -c {MOST_ROLES} /dev/zero; "$REAL" "$@"')
+    result = dumps.globals(f"--programs={made}")
+    assert result.code == 1 and "bytes, and a restore reads 16,777,216 at most" in result.answer["error"]
     assert dumps.listed()["globals"] == [at(22)] and dumps.parts() == []
 
 

@@ -142,6 +142,9 @@ def test_a_database_without_dumps_is_missed_beside_the_names_of_those_that_have_
     cluster.sql('create database "Über uns"')
     assert dumps.dump("Über uns").code == 0
     cluster.sql('drop database "Über uns"')
+    for given in (b"", b"[]", b'{"database": null}', b'{"database": ""}', b"[" * 200_000):
+        refused = execute((*PROGRAM, "db-newest", "/", str(dumps.root)), given).answer
+        assert refused["error"] == "the request on stdin names no database"
     result = execute((*PROGRAM, "db-newest", "/", str(dumps.root)), b'{"database": "no such"}')
     assert result.code == 1 and "'\\xdcber uns'" in result.answer["do"]
 

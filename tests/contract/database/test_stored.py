@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,11 +34,43 @@ def test_a_folder_without_roles_has_none(dumps: Path) -> None:
     assert stored.newest(str(dumps), "/", "babase").globals is None
 
 
-def test_roles_of_a_length_that_no_server_has_are_refused_unread(dumps: Path) -> None:
+def test_roles_of_a_length_that_no_server_has_are_not_read_and_keep_no_dump_from_being_restored(dumps: Path) -> None:
     (dumps / "globals").mkdir()
     with (dumps / "globals" / f"{AT}.sql").open("wb") as roles:
         roles.truncate(1 << 40)
+    error = f"the dump of the roles '{AT}.sql' is longer than 16777216 bytes"
+    found = stored.newest(str(dumps), "/", "babase")
+    assert (found.record.dump, found.globals, found.passed) == (f"{AT}.dump", None, (error,))
     with pytest.raises(Refused, match="is longer than 16777216 bytes"):
+        stored.content(str(dumps / "globals" / f"{AT}.sql"), "ab")
+
+
+class Slow(io.FileIO):
+    """A file of which a call gives a little: as read(2) may, from a network's filesystem or when a signal comes."""
+
+    def readinto(self, buffer: Any) -> int | None:
+        return super().readinto(memoryview(buffer)[:7])
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(7 if size is None or size > 7 else size) or b""
+
+
+def test_a_file_that_is_given_in_pieces_is_read_whole(dumps: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (dumps / "globals").mkdir()
+    (dumps / "globals" / f"{AT}.sql").write_text("CREATE ROLE reader;\nCREATE ROLE writer;\n")
+
+    def opened(descriptor: int, mode: str, buffering: int = -1) -> Any:
+        return Slow(descriptor, mode) if buffering == 0 else io.BufferedReader(Slow(descriptor, mode))
+
+    monkeypatch.setattr(os, "fdopen", opened)
+    found = stored.newest(str(dumps), "/", "babase")
+    assert found.globals is not None and found.globals.roles == ("reader", "writer")
+    assert found.record.tables == 1
+
+
+def test_a_record_of_a_thousand_lists_in_each_other_is_one_that_cannot_be_read(dumps: Path) -> None:
+    (dumps / "databases/babase" / f"{AT}.json").write_text("[" * 200_000)
+    with pytest.raises(Refused, match=f"no dump of 'babase' is whole: {AT}: the record '{AT}.json' cannot be read"):
         stored.newest(str(dumps), "/", "babase")
 
 

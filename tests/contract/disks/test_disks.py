@@ -78,6 +78,23 @@ def test_the_declared_disk_is_used_and_marked_as_this_stores(tmp_path: Path) -> 
         assert (house.root / ".runner/disk.json").read_bytes() == marked
 
 
+def test_a_store_that_is_deeper_on_its_disk_is_marked_and_keeps_its_mark(tmp_path: Path) -> None:
+    with disk(tmp_path) as mount:
+        house = on(tmp_path, mount)
+        place = mount / "backups/papio"
+        for since in ("2026-11-21T010000Z", "2026-11-22T010000Z"):
+            marked = house.call("mark-disk", str(place), f"--uuid={UUID}", f"--since={since}")
+            assert (marked.code, marked.answer) == (0, {"uuid": UUID})
+        assert json.loads((place / ".runner/disk.json").read_bytes()) == {"uuid": UUID, "since": "2026-11-21T010000Z"}
+        assert {path.stat().st_mode & 0o7777 for path in (place.parent, place, place / ".runner")} == {0o700}
+        (place / ".runner/disk.json").write_text(json.dumps({"uuid": OTHER.upper()}))
+        kept = house.call("mark-disk", str(place), f"--uuid={UUID}", "--since=2026-11-23T010000Z")
+        assert kept.answer == {"uuid": OTHER}
+        (place / ".runner/disk.json").write_text('{"since": "2026-11-21T010000Z"}')
+        assert house.call("mark-disk", str(place), f"--uuid={UUID}", "--since=2026-11-23T010000Z").code == 0
+        assert json.loads((place / ".runner/disk.json").read_bytes())["uuid"] == UUID
+
+
 def test_a_disk_that_is_not_mounted_is_refused_and_nothing_is_made(tmp_path: Path) -> None:
     mount = tmp_path / "mnt"
     mount.mkdir()

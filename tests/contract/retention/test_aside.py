@@ -14,7 +14,8 @@ import pytest
 
 from runner.agent.store import aside
 from runner.agent.store.inspect import inspect_store
-from runner.agent.store.layout import StoreFolder
+from runner.agent.store.layout import StoreFolder, lost
+from runner.agent.store.trash import follow
 from tests.compare import fingerprint
 from tests.contract.retention.test_audit import audit
 from tests.contract.retention.test_expire import copied, expire, facts, names, verb
@@ -211,6 +212,42 @@ def test_a_trash_that_cannot_be_read_hides_nothing_else(house: Storehouse, monke
     seen = inspect_store({"path": str(house.root)})
     assert [each.name for each in seen.sealed] == [ONE, THREE, AHEAD]
     assert (seen.problem, seen.lost, seen.unread) == ("", (), (str(house.root / ".trash"),))
+
+
+def test_what_lies_aside_and_cannot_be_read_hides_nothing_else(house: Storehouse) -> None:
+    (house.root / ".aside").mkdir(mode=0o700)
+    (house.root / ".aside/records").write_text("not a folder")
+    known = facts(house)
+    assert (known["problem"], known["written_off"]) == ("", [])
+    assert known["unread"] == [str(house.root / ".aside/records")]
+
+
+@pytest.mark.parametrize("place", [".trash", ".partial", ".aside"])
+def test_where_nobody_can_see_what_is_lost_no_evidence_goes(
+    house: Storehouse, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(house.root / TWO)
+    records = sorted((house.root / ".runner/records").iterdir())
+    (house.root / ".trash").mkdir(exist_ok=True)
+    real_list, real_look = Path.iterdir, Path.lstat
+
+    def failing(path: Path) -> None:
+        if path == house.root / place or path.parent == house.root / place:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(Path, "iterdir", lambda path: failing(path) or real_list(path))
+    monkeypatch.setattr(Path, "lstat", lambda path: failing(path) or real_look(path))
+    store = StoreFolder(house.root)
+    trash = os.open(house.root / ".trash", os.O_RDONLY)
+    try:
+        with pytest.raises(OSError, match="Input/output error"):
+            follow(store, trash)
+    finally:
+        os.close(trash)
+    with pytest.raises(OSError, match="Input/output error"):
+        lost(store)
+    monkeypatch.undo()
+    assert sorted((house.root / ".runner/records").iterdir()) == records
 
 
 def test_a_partial_that_the_plan_does_not_name_stays(house: Storehouse) -> None:

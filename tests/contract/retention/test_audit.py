@@ -274,8 +274,12 @@ def test_debts_that_cannot_be_understood_are_named_and_not_written_over(house: S
     assert facts(house)["unread"] == [str(owed)]
     (house.root / f".runner/records/{ONE}.sums.gz").unlink()
     assert (expire(house, ONE).answer["inherited"], owed.read_text()) == (None, "{damaged")
-    owed.write_text("{}")
-    assert facts(house)["unread"] == []
+    for damaged in ({"x": 5}, {"x": [1]}, {"x": [1, -1]}, {"x": [1, "2"]}, {ONE: [1, 2], "x": None}):
+        owed.write_text(json.dumps(damaged))
+        assert facts(house)["unread"] == [str(owed)]
+    for whole in ({}, {ONE: [1, 2]}):
+        owed.write_text(json.dumps(whole))
+        assert facts(house)["unread"] == []
 
 
 def test_a_look_that_failed_is_not_a_file_that_is_not_shared(
@@ -291,7 +295,7 @@ def test_a_look_that_failed_is_not_a_file_that_is_not_shared(
 
     with monkeypatch.context() as patch:
         # The trees that are compared with, not the one that goes.
-        patch.setattr("runner.agent.snapshots.sums.tree", SimpleNamespace(**{**vars(tree), "status": unreadable}))
+        patch.setattr("runner.agent.inodes.tree", SimpleNamespace(**{**vars(tree), "status": unreadable}))
         hand_on(store, ONE)
     assert debts(store, TWO)[ONE].lines == had
     assert bequeath(store, TWO, [THREE]) is not None

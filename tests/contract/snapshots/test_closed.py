@@ -110,16 +110,21 @@ def test_it_is_closed_without_a_lock_too_and_says_what_was_open(open_to_all: Pat
 
 def test_a_folder_with_something_else_in_it_is_left_as_it_is_and_a_link_is_not_followed(open_to_all: Path) -> None:
     house = opened(open_to_all)
+    # `.incoming` was never made by us.
+    for name in (".incoming", "www"):
+        (house.root / name).mkdir()
+        assert closed.foreign(StoreFolder(house.root)) == (name,)
+        assert house.call("close", str(house.root)).answer == {
+            "closed": [],
+            "open": [str(house.root), f"{house.root}/.runner"],
+        }
+        (house.root / name).rmdir()
     (house.root / "www").mkdir()
-    assert house.call("close", str(house.root)).answer == {
-        "closed": [],
-        "open": [str(house.root), f"{house.root}/.runner"],
-    }
     assert house.snapshot(TWO, ONE).code == 0
     assert mode(house.root) == 0o755
     (house.root / "www").rmdir()
     (open_to_all / "elsewhere").mkdir(mode=0o755)
-    (house.root / ".incoming").symlink_to(open_to_all / "elsewhere")
+    (house.root / ".aside").symlink_to(open_to_all / "elsewhere")
     assert str(house.root) in house.call("close", str(house.root)).answer["closed"]
     assert mode(open_to_all / "elsewhere") == 0o755
 

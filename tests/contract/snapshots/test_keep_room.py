@@ -100,6 +100,25 @@ def test_where_not_even_the_last_is_free_nothing_is_begun(disk: Disk) -> None:
     assert (looked.code, looked.answer["error"], looked.answer["system"]) == (0, "", "")
 
 
+@root_only
+@pytest.mark.parametrize("disk", ["tmpfs"], indirect=True)
+def test_what_was_free_when_it_was_ended_is_told_and_what_is_free_since_is_what_a_plan_goes_by(disk: Disk) -> None:
+    name = "2026-11-23T081500Z"
+    begun = disk.folder / f".partial/{name}.json"
+    begun.parent.mkdir()
+    begun.write_text(json.dumps({"name": name}))
+    # As rsync does with the draft of a file that it was not told to keep.
+    script = f"trap 'rm {disk.folder}/draft; exit 20' TERM; head -c 30m /dev/zero >{disk.folder}/draft; sleep 60"
+    ended = execute((*PROGRAM, "keep-room", str(disk.folder), f"--partial={name}", "--", "sh", "-c", script))
+    noted = json.loads(begun.read_text())["ended"]
+    assert (ended.code, noted["full"]) == (78, True)
+    assert noted["seen"]["bytes"] < 2 * disk.last.bytes and noted["free"]["bytes"] > 20 * MIB
+    assert f"{noted['seen']['bytes']:,} bytes and ".encode() in ended.err and b"inodes were free" in ended.err
+    looked = execute((*PROGRAM, "room", str(disk.folder), f"--partial={name}"))
+    assert (looked.code, looked.answer["free_bytes"]) == (1, noted["seen"]["bytes"])
+    assert f"{noted['seen']['bytes']:,} bytes and " in looked.answer["error"] and "were free" in looked.answer["error"]
+
+
 def test_the_system_s_filesystem_is_known_and_a_person_may_go_further() -> None:
     shared = execute((*PROGRAM, "room", "/")).answer
     by_hand = execute((*PROGRAM, "room", "/", "--by-hand")).answer
@@ -252,7 +271,7 @@ def test_how_a_transfer_ended_is_noted_with_its_partial(tmp_path: Path) -> None:
     begun.write_text(json.dumps({"name": name, "ended": {**ended, "full": True, "free": {"bytes": 5000, "inodes": 7}}}))
     looked = execute((*PROGRAM, "room", str(store), f"--partial={name}"))
     assert (looked.code, looked.answer["free_bytes"], looked.answer["free_inodes"]) == (1, 5000, 7)
-    assert "5,000 bytes and 7 inodes are free" in looked.answer["error"]
+    assert "5,000 bytes and 7 inodes were free" in looked.answer["error"]
     begun.unlink()
     assert execute((*argv, "exit 12")).code == 12
     assert not begun.exists(), "a partial that is gone is not begun again"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fnmatch
 import hashlib
 import json
 import os
@@ -17,9 +18,11 @@ import msgspec
 import pytest
 
 from runner.agent import tree
+from runner.agent.answer import Refused
 from runner.agent.retention import manifest
 from runner.agent.snapshots import diff
-from runner.agent.store.layout import open_store
+from runner.agent.snapshots.search import _matching
+from runner.agent.store.layout import StoreFolder, open_store
 from runner.engine.probe import BOOT, runner_agent
 from runner.model.facts import HostFacts
 from tests.contract.storehouse import PROGRAM, Storehouse, execute
@@ -186,6 +189,13 @@ def test_a_pattern_is_matched_by_letters(house: Storehouse, pattern: str, found:
     house.snapshot(ONE)
     answer = house.call("search", str(house.root), ONE, given=json.dumps({"pattern": pattern}).encode()).answer
     assert [each["path"] for each in answer["names"]] == found
+
+
+def test_a_pattern_that_is_none_for_an_older_python_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As Python 3.9 translates it; a newer one has it match nothing.
+    monkeypatch.setattr(fnmatch, "translate", lambda pattern: f"(?s:{pattern[:-1]}.*)\\Z")
+    with pytest.raises(Refused, match=r"^'\[z-a\]\*' is no pattern$"):
+        next(_matching(StoreFolder(tmp_path), ONE, "[z-a]*"))
 
 
 @pytest.mark.parametrize("given", [b"", b"[]", b'{"path": 1}', b'{"path": ""}', b"{"])

@@ -98,7 +98,11 @@ def test_nothing_is_made_or_removed_where_others_may_have_put_something(side: Pa
         (side / ".made").symlink_to(others)
     before = sorted(tmp_path.rglob("*.json"))
     refused = call("make-restored", side, NAME)
-    assert refused.code == 1 and "others may write to" in refused.answer["error"]
+    said = {
+        ".": (f"others may change {side}: everybody may write it", f"chmod go-w {side}"),
+        ".made": (f"{side}/.made is a link", "see who made it, and move it away"),
+    }
+    assert (refused.code, refused.answer["error"], refused.answer["do"]) == (1, *said[where])
     assert sorted(tmp_path.rglob("*.json")) == before and len(before) == 1
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent import trust
+from runner.agent.answer import Refused
+from runner.agent.store import owned
 from tests.contract.snapshots.test_closed import ONE, TWO, mode, open_to_all, opened
 from tests.contract.storehouse import Storehouse
 
@@ -103,6 +106,61 @@ def test_where_others_may_change_what_is_written_nothing_is_made_and_it_is_named
     assert store["problem"] == f"{held.answer['error']}; {held.answer['do']}"
     assert store["open"] == []
     assert sorted((path, path.lstat().st_mode, path.lstat().st_uid) for path in open_to_all.rglob("*")) == before
+
+
+def link(top: Path) -> tuple[str, str]:
+    (top / "folder").symlink_to(top / "other")
+    return "{} is a link", "choose"
+
+
+def plain_file(top: Path) -> tuple[str, str]:
+    (top / "folder").write_text("text")
+    return "{} is no folder", "choose"
+
+
+def place_like_tmp(top: Path) -> tuple[str, str]:
+    (top / "folder").mkdir()
+    (top / "folder").chmod(0o1777)
+    # Closed to everybody it would be none any more.
+    return "others may change {}: everybody may make names there", "choose"
+
+
+def one_of_another(top: Path) -> tuple[str, str]:
+    (top / "folder").mkdir()
+    theirs(top / "folder")
+    owner = trust.exposure(str(top / "folder"), (top / "folder").lstat())
+    return f"others may change {{}}: {owner.who}", "chown root {}"
+
+
+def one_that_all_may_write(top: Path) -> tuple[str, str]:
+    (top / "folder").mkdir()
+    (top / "folder").chmod(0o777)
+    return "others may change {}: everybody may write it", "chmod go-w {}"
+
+
+def one_on_whose_way_all_may_write(top: Path) -> tuple[str, str]:
+    (top / "folder").mkdir()
+    top.chmod(0o777)
+    return f"others may change {{}}: {top}: everybody may write it", f"chmod go-w {top}"
+
+
+@pytest.mark.parametrize(
+    "lay", [link, plain_file, place_like_tmp, one_of_another, one_that_all_may_write, one_on_whose_way_all_may_write]
+)
+def test_a_folder_in_which_others_make_names_is_refused_and_what_is_no_folder_is_told_as_what_it_is(
+    open_to_all: Path, lay: Callable[[Path], tuple[str, str]]
+) -> None:
+    (open_to_all / "other").mkdir(mode=0o755)
+    said = tuple(text.format(open_to_all / "folder") for text in lay(open_to_all))
+    with pytest.raises(Refused) as refused:
+        owned.require_folder(open_to_all / "folder", "choose")
+    assert (refused.value.error, refused.value.do) == said
+
+
+def test_a_folder_in_a_place_like_tmp_is_not_its_own_neighbours_to_change(open_to_all: Path) -> None:
+    (open_to_all / "folder").mkdir(mode=0o755)
+    open_to_all.chmod(0o1777)
+    owned.require_folder(open_to_all / "folder", "choose")
 
 
 def test_a_store_of_ours_that_all_may_write_is_closed_unless_something_else_is_in_it(open_to_all: Path) -> None:

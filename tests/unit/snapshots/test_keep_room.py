@@ -82,6 +82,8 @@ def test_the_less_is_left_the_sooner_it_is_looked_at_again(left: Room, seconds: 
     ("noted", "end"),
     [
         ({"full": True, "free": {"bytes": 1, "inodes": 2}, "sent": {"bytes": 3, "inodes": 4}}, (True, (1, 2), (3, 4))),
+        ({"full": True, "free": None, "seen": {"bytes": 1, "inodes": 2}}, (True, None, None, (1, 2))),
+        ({"full": True, "seen": {"bytes": 1, "inodes": None}}, (True, None, None, None)),
         ({"full": False, "free": {"bytes": -1, "inodes": 2}, "sent": None}, (False, None, None)),
         ({"full": True, "free": {"bytes": True, "inodes": 2}, "sent": {"bytes": 1 << 63}}, (True, None, None)),
         ({"full": "yes", "free": {"bytes": 1, "inodes": 2}}, (None, None, None)),
