@@ -43,11 +43,12 @@ class RolesFile(NamedTuple):
 
 
 class NewestDump(NamedTuple):
-    """Answer of `db-newest`: the newest whole dump, and why newer ones, or the roles, are none."""
+    """Answer of `db-newest`: the newest whole dump, and why newer ones are none; `no_roles` says why the roles are."""
 
     record: DumpHead
     passed: tuple[str, ...]
     globals: Optional[RolesFile]
+    no_roles: str = ""
 
 
 class CheckFits(NamedTuple):

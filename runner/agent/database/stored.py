@@ -169,8 +169,8 @@ def newest(root: str, inside: str, database: str, *, roles: bool = True) -> Newe
         dump = _newest(top, own, database, passed)
         if dump is None:
             raise Refused(f"no dump of {shown(database)} is whole: {'; '.join(passed[:5]) or 'none'}", "see --at WHEN")
-        made = _globals(top, dump.dump[:-5], passed) if roles else None
-        return NewestDump(dump, tuple(passed), made)
+        made, why = _globals(top, dump.dump[:-5]) if roles else (None, "")
+        return NewestDump(dump, tuple(passed), made, why)
     finally:
         os.close(top)
 
@@ -198,23 +198,22 @@ def _newest(top: int, own: bytes, database: str, passed: list[str]) -> DumpHead 
     return None
 
 
-def _globals(top: int, time: str, passed: list[str]) -> RolesFile | None:
-    """The roles as they were dumped before `time`; where they cannot be read `passed` gets why."""
+def _globals(top: int, time: str) -> tuple[RolesFile | None, str]:
+    """The roles as they were dumped before `time`, None where there are none; or why they cannot be read."""
     folder = _folder(top, b"globals")
     if folder is None:
-        return None
+        return None, ""
     try:
         names = [name for name in map(os.fsdecode, _listed(folder)) if name.endswith(".sql") and is_name(name[:-4])]
         newest = max((name for name in names if name[:-4] <= time), default="")
         if not newest:
-            return None
+            return None, ""
         with plain_file(folder, newest.encode()) as stream:
             text = _roles(stream, newest.encode())
     except Refused as refused:
-        passed.append(refused.error)
-        return None
+        return None, refused.error
     else:
-        return RolesFile(newest, hashlib.sha256(text).hexdigest(), tuple(sorted(sql.created(text))))
+        return RolesFile(newest, hashlib.sha256(text).hexdigest(), tuple(sorted(sql.created(text)))), ""
     finally:
         os.close(folder)
 

@@ -170,6 +170,10 @@ def _findings(back: DatabaseRestore) -> Iterator[Finding]:
     for why in back.newest.passed:
         text = f"a newer dump was passed over: {one_line(why)}"
         yield Finding(severity="attention", text=text, source=JOB, do="see why it is not whole, and dump again")
+    if back.newest.no_roles:
+        text = f"which roles there were is not known: {one_line(back.newest.no_roles)}"
+        do = "look at that file; the role of each owner must be there before this is run"
+        yield Finding(severity="attention", text=text, source=JOB, do=do)
 
 
 def _rights(back: DatabaseRestore) -> str:

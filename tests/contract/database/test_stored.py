@@ -40,7 +40,7 @@ def test_roles_of_a_length_that_no_server_has_are_not_read_and_keep_no_dump_from
         roles.truncate(1 << 40)
     error = f"the dump of the roles '{AT}.sql' is longer than 16777216 bytes"
     found = stored.newest(str(dumps), "/", "babase")
-    assert (found.record.dump, found.globals, found.passed) == (f"{AT}.dump", None, (error,))
+    assert (found.record.dump, found.globals, found.passed, found.no_roles) == (f"{AT}.dump", None, (), error)
     with pytest.raises(Refused, match="is longer than 16777216 bytes"):
         stored.content(str(dumps / "globals" / f"{AT}.sql"), "ab")
 

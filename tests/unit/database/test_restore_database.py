@@ -146,9 +146,11 @@ def test_in_the_sandbox_there_is_no_database() -> None:
 
 
 def test_what_was_passed_over_and_left_behind_is_said() -> None:
-    made = draft(newest=FOUND._replace(passed=("later: it has 0 bytes",)), left=("runner_restoring_x",))
+    newest = FOUND._replace(passed=("later: it has 0 bytes",), no_roles="the dump of the roles is too long")
+    made = draft(newest=newest, left=("runner_restoring_x",))
     text = "\n".join(one.text for one in made.findings)
     assert "a newer dump was passed over: later: it has 0 bytes" in text
+    assert "which roles there were is not known: the dump of the roles is too long" in text
     assert "left database runner_restoring_x" in text
     assert "3.0 MiB, 2 tables, 7 rows" in text
     assert "runner restore-db --swap back babase" in [one.command for one in made.findings]
