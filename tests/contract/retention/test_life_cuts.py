@@ -106,7 +106,9 @@ def test_what_was_sealed_is_whole_after_a_power_cut_at_any_moment(tmp_path: Path
         try:
             until(lambda: len(place.sealed) > 2)
             for number in range(many):
-                time.sleep(dice.uniform(0, 0.4))
+                word = DURING[number % len(DURING)]
+                until(lambda word=word: days.during(word) or days.trouble)
+                time.sleep(dice.uniform(0, 0.05))
                 before, copy = days.promised, tmp_path / f"cut{number}.img"
                 cut(outer, image, copy)
                 cuts.append((copy, before))
