@@ -64,7 +64,8 @@ def test_a_disk_that_fills_up_over_ssh_is_pruned_and_finished_by_the_same_run(ru
     runner.fill("new", 30)
     try:
         ran = runner.good("run", "backup-papio")
-        assert "no space left where it goes: it was ended before it took the last" in ran.said
+        # How rsync itself ends here hangs on which end notices first; that it was for room is known at the store.
+        assert f"no space left for '{STORE}'" in ran.said
         assert runner.sealed()[:-1] == names[2:]
         runner.faithful(runner.sealed()[-1])
         assert runner.partials() == []
