@@ -306,7 +306,7 @@ def test_tables_that_are_altered_meanwhile_neither_hang_nor_fail_a_dump(dumps: D
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     ) as process:  # fmt: skip
         try:
-            codes = [dumps.dump("babase", day=day) for day in range(23, 29)]
+            codes = [dumps.dump("babase", day=day) for day in range(23, 26)]
             assert process.poll() is None, "they were altered until the end"
         finally:
             # psql as well, which would go on altering under the next test.

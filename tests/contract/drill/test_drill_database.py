@@ -22,6 +22,7 @@ from tests.contract.drill_parts import DUMPS, Drilled, World, copied, servers, w
 from tests.contract.dump_parts import AT, Dumps
 from tests.contract.retention.test_audit import flip
 from tests.contract.site import until
+from tests.soak import few
 
 pytestmark = [
     pytest.mark.packages,
@@ -199,7 +200,7 @@ def test_the_database_is_tried_although_files_are_wrong(here: World) -> None:
     assert any("4 databases came back" in each for each in drilled.report.details), drilled.report.details
 
 
-@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL], ids=lambda each: each.name)
+@pytest.mark.parametrize("by", few([signal.SIGTERM, signal.SIGKILL], signal.SIGKILL), ids=lambda each: each.name)
 def test_a_restore_that_is_killed_leaves_no_server_and_the_next_drill_goes_well(
     here: World, by: signal.Signals
 ) -> None:

@@ -82,7 +82,12 @@ def test_four_days_and_the_command_that_a_mail_names(keeper: Keeper) -> None:
     ("fault", "reason", "remedy"),
     [
         ("dead", "an archive of packages cannot be reached: ", "see that the host has a network"),
-        ("expired", "the lists of an archive have expired: ", "take another mirror, or a supported release"),
+        pytest.param(
+            "expired",
+            "the lists of an archive have expired: ",
+            "take another mirror, or a supported release",
+            marks=pytest.mark.soak,
+        ),
         ("spoilt", "the lists of an archive are not signed as they should be: ", "install nothing from there"),
     ],
 )
@@ -115,7 +120,14 @@ def test_archives_of_which_none_can_be_used_are_a_failure_with_its_remedy(
     assert keeper.cron().code == 0
 
 
-@pytest.mark.parametrize(("name", "hold"), [("fails", HOLD), ("faints", ()), ("falls", ("nothing-*",))])
+@pytest.mark.parametrize(
+    ("name", "hold"),
+    [
+        ("fails", HOLD),
+        pytest.param("faints", (), marks=pytest.mark.soak),
+        pytest.param("falls", ("nothing-*",), marks=pytest.mark.soak),
+    ],
+)
 def test_a_script_that_fails_is_named_with_what_it_said_until_it_is_mended(
     keeper: Keeper, name: str, hold: tuple[str, ...]
 ) -> None:
