@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
 
 from . import tree
 
+# A path may have more folders than a process may have open files.
+KEPT = 100
+
 
 class Inodes:
-    """Looks up names in one tree; the folder of the last name stays open, since lists go by folder.
+    """Looks up names in one tree; the folders on the way to the last name stay open, since lists go by folder.
 
     The tree is at `below` in `top`. No link is followed, in it or on the way to it, and no other filesystem entered.
     Raises OSError where it could not look: that is not a name that is not there.
@@ -21,6 +24,8 @@ class Inodes:
     def __init__(self, top: Path, below: str = "/") -> None:
         self._root = tree.above(str(top), (*tree.components(below), b"."))
         self._device = os.fstat(self._root).st_dev
+        self._way: list[tuple[bytes, int]] = []
+        self._loose: Optional[int] = None  # noqa: UP045
         self._folder: Optional[int] = None  # noqa: UP045
         self._path: Optional[bytes] = None  # noqa: UP045
 
@@ -37,17 +42,24 @@ class Inodes:
     def status(self, path: bytes) -> Optional[os.stat_result]:  # noqa: UP045
         """What is at `path`; None where nothing is."""
         parent, _, name = path.rpartition(b"/")
-        if parent != self._path:
-            self._enter(parent)
-        if self._folder is None or name == b"..":
+        folder = self.folder(parent)
+        if folder is None or name == b"..":
             return None
         try:
-            status = tree.status(self._folder, name)
+            status = tree.status(folder, name)
         except OSError as problem:
             if not tree.is_absence(problem):
                 raise
             return None
         return status if status.st_dev == self._device else None
+
+    def folder(self, path: bytes) -> Optional[int]:  # noqa: UP045
+        """A descriptor of the folder at `path`, good until the next name is looked up; None where there is none."""
+        if path != self._path:
+            self._path = None
+            self._folder = self._enter(path)
+            self._path = path
+        return self._folder
 
     def names(self) -> Iterator[tuple[bytes, os.stat_result]]:
         """Every name in the tree, a folder before what is in it; but none of what is closed to us, who are not root."""
@@ -55,38 +67,48 @@ class Inodes:
             for entry in folder.entries:
                 yield folder.path + b"/" + entry.name if folder.path else entry.name, entry.status
 
-    def _enter(self, parent: bytes) -> None:
-        self._leave()
-        parts = tuple(filter(None, parent.split(b"/")))
-        if b".." not in parts:
-            self._folder = self._opened(parts)
-        self._path = parent
-
-    def _opened(self, parts: Sequence[bytes]) -> Optional[int]:  # noqa: UP045
-        here = os.dup(self._root)
-        for part in parts:
+    def _enter(self, path: bytes) -> Optional[int]:  # noqa: UP045
+        parts = [part for part in path.split(b"/") if part]
+        shared = 0
+        for (name, _), part in zip(self._way, parts):  # noqa: B905
+            if name != part:
+                break
+            shared += 1
+        self._leave(shared)
+        if b".." in parts:
+            return None
+        here = self._way[-1][1] if self._way else self._root
+        for part in parts[shared:]:
             try:
                 deeper = tree.folder(here, part)
             except OSError as problem:
                 if not tree.is_absence(problem):
                     raise
                 return None
-            finally:
-                os.close(here)
-            here = deeper
-            if os.fstat(here).st_dev != self._device:
-                os.close(here)
+            if os.fstat(deeper).st_dev != self._device:
+                os.close(deeper)
                 return None
+            self._close_loose()
+            if len(self._way) < KEPT:
+                self._way.append((part, deeper))
+            else:
+                self._loose = deeper
+            here = deeper
         return here
 
-    def _leave(self) -> None:
-        if self._folder is not None:
-            os.close(self._folder)
-        self._folder = self._path = None
+    def _leave(self, shared: int) -> None:
+        self._close_loose()
+        while len(self._way) > shared:
+            os.close(self._way.pop()[1])
+
+    def _close_loose(self) -> None:
+        if self._loose is not None:
+            os.close(self._loose)
+        self._loose = None
 
     def __enter__(self) -> Inodes:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._leave()
+        self._leave(0)
         os.close(self._root)

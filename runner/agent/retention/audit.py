@@ -100,11 +100,12 @@ def _names(store: StoreFolder, state: Mapping[str, Any], bounds: contents.Bounds
         if _take(store, name, findings):
             times[name] = clock.now()
             taken += 1
+    digests = manifest.Digests()
     due = sorted((name for name in counted if name not in fresh), key=lambda name: (times.get(name, ""), name))
     for name in due[: math.ceil(len(counted) * bounds.part)]:
         if compared and time.monotonic() >= bounds.until:
             break
-        _compare(store, name, findings)
+        _compare(store, name, findings, digests)
         times[name] = clock.now()
         compared += 1
     return Names(taken, compared, times)
@@ -121,9 +122,9 @@ def _take(store: StoreFolder, name: str, findings: Findings) -> bool:
     return True
 
 
-def _compare(store: StoreFolder, name: str, findings: Findings) -> None:
+def _compare(store: StoreFolder, name: str, findings: Findings, digests: manifest.Digests) -> None:
     try:
-        manifest.compare(store, name, findings)
+        manifest.compare(store, name, findings, digests)
     except (EOFError, zlib.error, OSError):
         findings.add("content", os.fsencode(store.names(name).relative_to(store.root)), name)
 

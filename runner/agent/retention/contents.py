@@ -7,14 +7,15 @@ so that snapshots may come and go between two nights.
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from .. import tree
+from ..inodes import Inodes
 from ..snapshots.checksum import Checksums, OpenFile
 from ..snapshots.sums import SumLine, sum_lines, unescaped
 from ..store.layout import StoreFolder, sealed
@@ -23,17 +24,52 @@ from .findings import Findings
 
 SHARES = 4096
 LINES = 200_000
-BATCH_FILES = 64
+GROWTH = 8
+# A file is open while it waits for the others of its batch; a process may have 1024 open.
+BATCH_FILES = 512
 BATCH_BYTES = 64 << 20
 
 
 class File(NamedTuple):
-    """A file of a snapshot (escaped name) and its lines: several where rsync sent it more than once."""
+    """A file of a snapshot (escaped name) and its lines: several where rsync sent it more than once.
 
-    share: int
+    `number` is the snapshot's, and `place` the file's in its list.
+    """
+
+    number: int
+    place: int
     snapshot: str
     name: bytes
     lines: tuple[SumLine, ...]
+
+
+class Portions:
+    """How many shares may be read at a time: one to see how long it takes, then more, but never past the end."""
+
+    def __init__(self, until: float) -> None:
+        self._until = until
+        self._began = time.monotonic()
+        self._done = 0
+
+    def is_over(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() >= self._until
+
+    def next(self) -> int:
+        """How many should take no more than half of the time that is left."""
+        now = time.monotonic()
+        return at_once(self._done, now - self._began, self._until - now)
+
+    def took(self, shares: int) -> None:
+        """So many have been read."""
+        self._done += shares
+
+
+def at_once(done: int, seconds: float, left: float) -> int:
+    """How many shares to read together, after `done` took `seconds`, with `left` seconds to go; at least one."""
+    most = done * GROWTH
+    fit = int(done * max(0.0, left) / 2 / seconds) if seconds > 0 else most
+    return max(1, min(most, fit))
 
 
 class Bounds(NamedTuple):
@@ -65,16 +101,16 @@ def reread(store: StoreFolder, cursor: int, bounds: Bounds, findings: Findings) 
     """
     weights = _weigh(store, findings)
     count = _how_many(weights, cursor, bounds)
-    files = _collect(store, weights.sound, cursor, count)
-    checksums, done_bytes, done_files = Checksums(), 0, 0
-    for batch in _batches(files):
-        share = batch[0].share
-        if share != cursor and time.monotonic() >= bounds.until:
-            done = (share - cursor) % SHARES
-            return Read(done_bytes, done_files, share, done, checksums.unchecked, weights.listed)
-        for size in _check(store, batch, checksums, findings):
-            done_bytes, done_files = done_bytes + size, done_files + 1
-    return Read(done_bytes, done_files, (cursor + count) % SHARES, count, checksums.unchecked, weights.listed)
+    shares = _collect(store, weights.sound, cursor, count)
+    checksums, portions, done = Checksums(), Portions(bounds.until), 0
+    read_bytes = read_files = 0
+    while done < count and not (done and portions.is_over()):
+        group = shares[done : done + portions.next()]
+        for size in _check(store, _by_place(group), checksums, findings):
+            read_bytes, read_files = read_bytes + size, read_files + 1
+        portions.took(len(group))
+        done += len(group)
+    return Read(read_bytes, read_files, (cursor + done) % SHARES, done, checksums.unchecked, weights.listed)
 
 
 def _share(name: bytes) -> int:
@@ -119,21 +155,33 @@ def _how_many(weights: _Weights, cursor: int, bounds: Bounds) -> int:
     return most
 
 
-def _collect(store: StoreFolder, snapshots: Sequence[str], cursor: int, count: int) -> list[File]:
-    lines: dict[tuple[int, str, bytes], list[SumLine]] = {}
-    for name in snapshots:
+def _collect(store: StoreFolder, snapshots: Sequence[str], cursor: int, count: int) -> list[list[File]]:
+    """The files of each of the `count` shares from `cursor` on."""
+    shares: list[list[File]] = [[] for _ in range(count)]
+    for number, name in enumerate(snapshots):
+        lines: dict[bytes, list[SumLine]] = {}
         for line in sum_lines(store, name):
-            order = (_share(line.name) - cursor) % SHARES
             # Nothing can rot in an empty file, and that it is empty the manifest shows.
-            if order < count and line.size:
-                lines.setdefault((order, name, line.name), []).append(line)
-    return [
-        File((order + cursor) % SHARES, name, path, tuple(lines[order, name, path]))
-        for order, name, path in sorted(lines)
-    ]
+            if line.size and (_share(line.name) - cursor) % SHARES < count:
+                lines.setdefault(line.name, []).append(line)
+        for place, (path, own) in enumerate(lines.items()):
+            shares[(_share(path) - cursor) % SHARES].append(File(number, place, name, path, tuple(own)))
+    return shares
 
 
-def _batches(files: Sequence[File]) -> Iterator[list[File]]:
+def _by_place(group: Sequence[Sequence[File]]) -> list[File]:
+    """The files of these shares as the lists have them: a folder after the other, as they lie on the disk."""
+    return sorted(itertools.chain.from_iterable(group))
+
+
+def _check(store: StoreFolder, files: Sequence[File], checksums: Checksums, findings: Findings) -> Iterator[int]:
+    for name, own in itertools.groupby(files, key=lambda file: file.snapshot):
+        with Inodes(store.root / name) as inodes:
+            for batch in _batches(own):
+                yield from _check_batch(inodes, batch, checksums, findings)
+
+
+def _batches(files: Iterable[File]) -> Iterator[list[File]]:
     batch: list[File] = []
     size = 0
     for file in files:
@@ -148,32 +196,35 @@ def _batches(files: Sequence[File]) -> Iterator[list[File]]:
         yield batch
 
 
-def _check(store: StoreFolder, batch: Sequence[File], checksums: Checksums, findings: Findings) -> Iterator[int]:
-    opened: list[tuple[int, File]] = []
+def _check_batch(inodes: Inodes, batch: Sequence[File], checksums: Checksums, findings: Findings) -> Iterator[int]:
+    opened: list[tuple[File, int, os.stat_result]] = []
     try:
         for file in batch:
             try:
-                opened.append((_open(store, file), file))
+                descriptor = _open(inodes, file)
             except (FileNotFoundError, NotADirectoryError):
                 findings.add("missing", unescaped(file.name), file.snapshot)
             except OSError:
                 findings.add("content", unescaped(file.name), file.snapshot)
-        regular = [each for each in opened if stat.S_ISREG(os.fstat(each[0]).st_mode)]
-        good = checksums.agree([OpenFile(descriptor, file.lines) for descriptor, file in regular])
-        right = {file for (_, file), fine in zip(regular, good) if fine}  # noqa: B905
-        for descriptor, file in opened:
-            status = os.fstat(descriptor)
-            if file not in right or status.st_size not in {line.size for line in file.lines}:
+            else:
+                opened.append((file, descriptor, os.fstat(descriptor)))
+        regular = [each for each in opened if stat.S_ISREG(each[2].st_mode)]
+        good = checksums.agree([OpenFile(descriptor, file.lines) for file, descriptor, _ in regular])
+        right = {descriptor for (_, descriptor, _), fine in zip(regular, good) if fine}  # noqa: B905
+        for file, descriptor, status in opened:
+            if descriptor not in right or all(line.size != status.st_size for line in file.lines):
                 findings.add("content", unescaped(file.name), file.snapshot, status.st_ino)
-            if checksums.can_check(OpenFile(descriptor, file.lines)):
+            if checksums.can_check(file.lines):
                 yield status.st_size
     finally:
-        for descriptor, _ in opened:
+        for _, descriptor, _ in opened:
             os.close(descriptor)
 
 
-def _open(store: StoreFolder, file: File) -> int:
+def _open(inodes: Inodes, file: File) -> int:
     # The name came with the transfer: a link on the way to it would lead out of the snapshot.
-    parts = tuple(unescaped(file.name).split(b"/"))
-    with tree.parent_of(str(store.root / file.snapshot), parts) as parent:
-        return os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+    parent, _, name = unescaped(file.name).rpartition(b"/")
+    folder = inodes.folder(parent)
+    if folder is None or name == b"..":
+        raise FileNotFoundError
+    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)

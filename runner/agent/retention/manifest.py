@@ -20,6 +20,9 @@ from ..store.layout import StoreFolder
 from ..tree import TreeEntry, folders
 from .findings import Findings
 
+CHUNK = 1 << 20
+REMEMBERED = 500_000
+
 
 def take(store: StoreFolder, name: str) -> None:
     """Write the manifest of snapshot `name` as it is now. Memory grows with its largest folder."""
@@ -34,19 +37,44 @@ def take(store: StoreFolder, name: str) -> None:
         os.close(root)
 
 
-def compare(store: StoreFolder, name: str, findings: Findings) -> None:
+class Digests:
+    """The digests of files that several snapshots share, by inode: what one audit has looked at it knows.
+
+    A folder tells the inode of each name, so that a file which was looked at in one snapshot need not be in the next.
+    No more than the first `most` are remembered.
+    """
+
+    def __init__(self, most: int = REMEMBERED) -> None:
+        self._most = most
+        self._known: dict[tuple[int, int], bytes] = {}
+        self._sound = True
+
+    def of(self, device: int, inode: int) -> Optional[bytes]:  # noqa: UP045
+        """The digest of what a folder lists as `inode`; None where it was not looked at."""
+        return self._known.get((device, inode)) if self._sound else None
+
+    def add(self, inode: int, status: os.stat_result, digest: bytes) -> None:
+        """Remember what was listed as `inode` and has this status, unless it is a folder or in one snapshot only."""
+        # Some filesystems list other numbers than they give their files.
+        self._sound = self._sound and inode == status.st_ino
+        if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode) and len(self._known) < self._most:
+            self._known[status.st_dev, inode] = digest
+
+
+def compare(store: StoreFolder, name: str, findings: Findings, digests: Digests) -> None:
     """Compare snapshot `name` with its manifest; a folder that is gone or new is one finding.
 
     A folder that cannot be read is a finding of kind content. Raises OSError, EOFError or zlib.error
     where the manifest itself is damaged, before anything else is found.
     """
-    for _ in blocks(store, name):
-        pass
+    with regular.opened(store.names(name)) as packed, gzip.open(packed, "rb") as stream:
+        while stream.read(CHUNK):
+            pass
     root = os.open(store.root / name, tree.FOLDER)
     try:
         for path, known in blocks(store, name):
             try:
-                for kind, below, inode in _differences(root, path, known):
+                for kind, below, inode in _differences(root, path, known, digests):
                     findings.add(kind, below, name, inode)
             except OSError as problem:
                 # Gone, or something else now: that was found with the folder above it.
@@ -56,21 +84,30 @@ def compare(store: StoreFolder, name: str, findings: Findings) -> None:
         os.close(root)
 
 
-def _differences(root: int, path: bytes, known: dict[bytes, bytes]) -> Iterator[tuple[str, bytes, Optional[int]]]:  # noqa: UP045
+def _differences(
+    root: int, path: bytes, known: dict[bytes, bytes], digests: Digests
+) -> Iterator[tuple[str, bytes, Optional[int]]]:  # noqa: UP045
     """The kind and path of each difference in a folder, and the inode if other snapshots may share it."""
     descriptor = os.open(path or b".", tree.FOLDER, dir_fd=root)
     try:
+        device = os.fstat(descriptor).st_dev
         with os.scandir(descriptor) as entries:
-            present = {os.fsencode(entry.name) for entry in entries}
+            present = {os.fsencode(entry.name): entry.inode() for entry in entries}
         for name, digest in known.items():
             below = path + b"/" + name if path else name
-            if name != b"." and name not in present:
+            inode = present.get(name)
+            if name != b"." and inode is None:
                 yield "missing", below, None
                 continue
+            if inode is not None and digests.of(device, inode) == digest:
+                continue
             entry = TreeEntry(name, tree.status(descriptor, name))
-            if digest_of(descriptor, entry) != digest:
+            actual = digest_of(descriptor, entry)
+            if inode is not None:
+                digests.add(inode, entry.status, actual)
+            if actual != digest:
                 yield "attributes", below, None if entry.is_folder else entry.status.st_ino
-        for name in sorted(present.difference(known)):
+        for name in sorted(present.keys() - known.keys()):
             yield "added", path + b"/" + name if path else name, None
     finally:
         os.close(descriptor)

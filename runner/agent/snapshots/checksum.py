@@ -1,22 +1,22 @@
-"""Checksums of open files: md5 by Python, xxh128 by the program xxhsum, which gets numbers and no names."""
+"""Checksums of open files: md5 by Python, xxh128 by its library, or else by xxhsum, which gets numbers and no names."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ..answer import Refused
 from ..command import ENVIRONMENT
+from . import xxhash
 from .sums import SumLine
 
 CHUNK = 1 << 20
 # A disk that gives less than this, in bytes a second, is as good as gone.
 SLOWEST = 1_000_000
 PATIENCE = 120
-OF_NOTHING = "99aa06d3014798d86001c324468d497f"
 
 
 class OpenFile(NamedTuple):
@@ -25,22 +25,19 @@ class OpenFile(NamedTuple):
     descriptor: int
     lines: tuple[SumLine, ...]
 
-    @property
-    def algorithms(self) -> set[str]:
-        """Those of its lines."""
-        return {line.algorithm for line in self.lines}
-
 
 class Checksums:
     """Compares open files with their lines; counts in `unchecked` those that nothing here can check."""
 
     def __init__(self) -> None:
         self.unchecked = 0
-        self._xxhsum = _program()
+        self._library = xxhash.load()
+        self._xxhsum = "" if self._library else _program()
+        self._known = {"md5", "xxh128"} if self._library or self._xxhsum else {"md5"}
 
-    def can_check(self, file: OpenFile) -> bool:
-        """Whether there is a program here for one of its checksums."""
-        return bool(file.algorithms & ({"md5", "xxh128"} if self._xxhsum else {"md5"}))
+    def can_check(self, lines: Sequence[SumLine]) -> bool:
+        """Whether one of these checksums can be made here."""
+        return any(line.algorithm in self._known for line in lines)
 
     def agree(self, files: Sequence[OpenFile]) -> list[bool]:
         """For each file whether its content has the checksum of one of its lines.
@@ -48,18 +45,37 @@ class Checksums:
         What cannot be read does not; what cannot be checked does. Read from the disk, as far as the
         kernel lets go of what it remembers of them.
         """
-        for file in files:
-            os.posix_fadvise(file.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        fast = [file.descriptor for file in files if "xxh128" in file.algorithms]
-        sums = _xxh128(self._xxhsum, fast) if fast and self._xxhsum else {}
-        return [self._agrees(file, sums.get(file.descriptor, "")) for file in files]
+        for descriptor, _ in files:
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.posix_fadvise(descriptor, 0, CHUNK, os.POSIX_FADV_WILLNEED)
+        sums: Mapping[int, str] = {}
+        if self._xxhsum:
+            fast = [file.descriptor for file in files if any(line.algorithm == "xxh128" for line in file.lines)]
+            sums = _xxh128(self._xxhsum, fast) if fast else {}
+        return [self._agrees(file, sums) for file in files]
 
-    def _agrees(self, file: OpenFile, xxh128: str) -> bool:
-        if not self.can_check(file):
+    def _agrees(self, file: OpenFile, sums: Mapping[int, str]) -> bool:
+        made: dict[str, str] = {}
+        checked = False
+        for algorithm, checksum, _, _ in file.lines:
+            if algorithm in self._known:
+                checked = True
+                if algorithm not in made:
+                    made[algorithm] = self._made(algorithm, file.descriptor, sums)
+                if made[algorithm] == checksum:
+                    return True
+        if not checked:
             self.unchecked += 1
-            return True
-        actual = {"xxh128": xxh128, "md5": _md5(file.descriptor) if "md5" in file.algorithms else ""}
-        return any(actual.get(line.algorithm) == line.checksum for line in file.lines)
+        return not checked
+
+    def _made(self, algorithm: str, descriptor: int, sums: Mapping[int, str]) -> str:
+        """The checksum, "" where the file cannot be read."""
+        try:
+            if algorithm == "md5":
+                return _md5(descriptor)
+            return self._library.of(descriptor) if self._library else sums.get(descriptor, "")
+        except OSError:
+            return ""
 
 
 def _xxh128(program: str, numbers: Sequence[int]) -> dict[int, str]:
@@ -87,12 +103,9 @@ def _xxh128(program: str, numbers: Sequence[int]) -> dict[int, str]:
 def _md5(descriptor: int) -> str:
     digest = hashlib.md5(usedforsecurity=False)
     place = 0
-    try:
-        while block := os.pread(descriptor, CHUNK, place):
-            digest.update(block)
-            place += len(block)
-    except OSError:
-        return ""
+    while block := os.pread(descriptor, CHUNK, place):
+        digest.update(block)
+        place += len(block)
     return digest.hexdigest()
 
 
@@ -104,6 +117,6 @@ def _program() -> str:
         return ""
     trial = os.memfd_create("empty")
     try:
-        return place if _xxh128(place, [trial]) == {trial: OF_NOTHING} else ""
+        return place if _xxh128(place, [trial]) == {trial: xxhash.OF_NOTHING} else ""
     finally:
         os.close(trial)
