@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import hashlib
 import importlib
 import json
@@ -55,11 +56,25 @@ def run(argv: Sequence[str]) -> int:
         request = json.loads(sys.stdin.buffer.read())
     except ValueError:
         request = None
+    if isinstance(request, list) and all(isinstance(each, dict) for each in request):
+        for each in request:
+            emit(_answer_or_error(each))
+            sys.stdout.flush()
+        return 0
     if not isinstance(request, dict):
         raise Refused("the request on stdin is no JSON object", "see docs/store.md")
     _require_closed(request)
     emit(_answer(request))
     return 0
+
+
+def _answer_or_error(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The answer, or why there is none: what is wrong with one of several hosts hides no other."""
+    try:
+        _require_closed(request)
+        return _answer(request)
+    except Refused as refused:
+        return {"error": refused.error, "do": refused.do}
 
 
 def _require_closed(request: Mapping[str, Any]) -> None:
@@ -109,11 +124,16 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _reading(command: Mapping[str, Any]) -> dict[str, Any]:
-    if command["argv"][:1] == [PROGRAM]:
-        return reading(command["argv"])
-    return dict(ask(command["argv"], timeout=float(command.get("timeout", 20)))._asdict())
+    return _once(tuple(command["argv"]), float(command.get("timeout", 20)))
 
 
+@functools.lru_cache(maxsize=None)  # noqa: UP033
+def _once(argv: tuple[str, ...], timeout: float) -> dict[str, Any]:
+    """What a command says: of this machine the same for each host that is a folder of it."""
+    return reading(argv) if argv[:1] == (PROGRAM,) else dict(ask(argv, timeout=timeout)._asdict())
+
+
+@functools.lru_cache(maxsize=None)  # noqa: UP033
 def _rsync() -> dict[str, Any]:
     answer = ask(("rsync", "-VV"), timeout=10)
     try:

@@ -1,7 +1,6 @@
-"""Read the hosts before planning: one round trip a host, all at once, READ commands only.
+"""Read the hosts before planning: one round trip a host, all at once, READ commands only; one process for those here.
 
-The agent travels over standard input, so nothing need be installed and nothing is
-written. One host that cannot be read never hides another.
+The agent travels over standard input: nothing need be installed, nothing is written. No host hides another.
 """
 
 from __future__ import annotations
@@ -13,12 +12,14 @@ import json
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from runner.hosts.transport import Result, Transport
+from runner.hosts.session import KEPT_OUT
+from runner.hosts.transport import Local, Result, Transport
 from runner.model.errors import RunnerError
 from runner.model.facts import STAND_IN, Facts, HostFacts, Probe, Reading, StoreFacts
 from runner.model.site import Host, Site
@@ -63,13 +64,19 @@ def gather(
 ) -> Facts:
     """Read these hosts; `program` is runner-agent as shipped. Never raises for a host."""
     probes = tuple(probes)
+    questions = {name: request(site, site.host(name), probes) for name in hosts}
+    here = [name for name in hosts if type(transports[name]) is Local]
 
     def read(name: str) -> HostFacts:
-        return _read(name, transports[name], program, request(site, site.host(name), probes))
+        return _read(name, transports[name], program, questions[name])
 
     with ThreadPoolExecutor(max_workers=max(len(hosts), 1), thread_name_prefix="probe") as pool:
-        known = {facts.name: facts for facts in pool.map(read, hosts)}
-    return Facts(at=at, hosts=known, program=hashlib.sha256(program).hexdigest())
+        near = pool.submit(_together, {name: questions[name] for name in here}, transports, program)
+        far = list(pool.map(read, [name for name in hosts if name not in here]))
+        # What its machine did not answer with the others it may answer alone.
+        alone = list(pool.map(read, [name for name in here if name not in near.result()]))
+    known = {facts.name: facts for facts in (*near.result().values(), *far, *alone)}
+    return Facts(at=at, hosts={name: known[name] for name in hosts}, program=hashlib.sha256(program).hexdigest())
 
 
 def request(site: Site, host: Host, probes: Sequence[Probe]) -> dict[str, Any]:
@@ -101,6 +108,30 @@ def request(site: Site, host: Host, probes: Sequence[Probe]) -> dict[str, Any]:
     }
 
 
+def _together(
+    questions: Mapping[str, Mapping[str, Any]], transports: Mapping[str, Transport], program: bytes
+) -> Mapping[str, HostFacts]:
+    """Ask one process for several hosts of this machine; the facts of those that it answered beyond doubt."""
+    if len(questions) < 2:
+        return {}
+    patience = _PATIENCE + sum(command["timeout"] for each in questions.values() for command in each["commands"])
+    transport, room = transports[next(iter(questions))], len(questions) * KEPT_OUT
+    kept = bytearray()
+
+    def keep(data: bytes) -> None:
+        kept.extend(data[: room - len(kept)])
+
+    _run(transport, program, (), list(questions.values()), timeout=patience, sink=keep)
+    known = {}
+    # What follows the last newline is cut off.
+    for name, line in zip(questions, bytes(kept).split(b"\n")[:-1], strict=False):
+        with suppress(ValueError):
+            answer = json_object(line) if len(line) <= KEPT_OUT else {}
+            if answer.get("name") == name and not (facts := _understood(name, questions[name], answer)).error:
+                known[name] = facts
+    return known
+
+
 def _read(name: str, transport: Transport, program: bytes, question: Mapping[str, Any]) -> HostFacts:
     patience = _PATIENCE + sum(command["timeout"] for command in question["commands"])
     result = _run(transport, program, (), question, timeout=patience)
@@ -109,17 +140,21 @@ def _read(name: str, transport: Transport, program: bytes, question: Mapping[str
     if result.cut:
         return HostFacts(name=name, error=f"its answer is longer than {len(result.out) >> 20} MiB", do=_MEND)
     try:
-        answer = json_object(result.out)
-        stores = {each["name"]: _store(each, _part(answer, "stores", each["name"])) for each in question["stores"]}
-        readings = {each["id"]: _reading(_part(answer, "readings", each["id"])) for each in question["commands"]}
-        shell = excerpt(result.shell.decode("utf-8", "replace"))
-        ours = {"name": name, "do": "", "stores": {}, "readings": {}, "shell": shell}
-        facts = understood({**answer, **ours}, HostFacts)
-        played = question["root"] or question["stand_ins"]
-        if not played and any(filesystem.type == STAND_IN for filesystem in facts.filesystems):
-            raise ValueError(f"`type` cannot be {STAND_IN!a}")
+        facts = _understood(name, question, json_object(result.out))
     except ValueError as error:
         return HostFacts(name=name, error=f"its answer makes no sense: {printable(str(error))}", do=_MEND)
+    return facts if facts.error else replace(facts, shell=excerpt(result.shell.decode("utf-8", "replace")))
+
+
+def _understood(name: str, question: Mapping[str, Any], answer: Mapping[str, Any]) -> HostFacts:
+    """The facts of a host in its answer; ValueError where that makes no sense."""
+    stores = {each["name"]: _store(each, _part(answer, "stores", each["name"])) for each in question["stores"]}
+    readings = {each["id"]: _reading(_part(answer, "readings", each["id"])) for each in question["commands"]}
+    ours = {"name": name, "do": "", "stores": {}, "readings": {}, "shell": ""}
+    facts = understood({**answer, **ours}, HostFacts)
+    played = question["root"] or question["stand_ins"]
+    if not played and any(filesystem.type == STAND_IN for filesystem in facts.filesystems):
+        raise ValueError(f"`type` cannot be {STAND_IN!a}")
     lacking = sorted(
         [f"store {store}" for store, known in stores.items() if known is None]
         + [each for each, known in readings.items() if known is None]
@@ -181,7 +216,7 @@ def _run(
     transport: Transport,
     program: bytes,
     verb: tuple[str, ...],
-    question: Mapping[str, Any],
+    question: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     *,
     timeout: float,
     sink: Callable[[bytes], None] | None = None,
