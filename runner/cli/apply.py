@@ -52,14 +52,14 @@ def carry_out(
         command = f"runner apply {called.anywhere(options.out)}"
         tell([line(f"Written to {options.out}. To run exactly this: ", (command, "command"))])
         return None, 0
-    confirmed = options.yes
+    confirmed, fresh = options.yes, True
     if plan.effect >= Effect.INTERRUPT and not confirmed and sys.stdin.isatty():
-        confirmed = _agreed(question)
+        confirmed, fresh = _agreed(question), False
         if not confirmed:
             tell([line("Nothing was done.")])
             return None, 0
     with live:
-        report, code = app.apply(plan, reviewed=False, confirmed=confirmed)
+        report, code = app.apply(plan, reviewed=False, confirmed=confirmed, fresh=fresh)
     tell(report_lines(report))
     return report, code
 

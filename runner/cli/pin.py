@@ -34,6 +34,6 @@ def run(options: argparse.Namespace) -> int:
         show(plan_lines(plan, width=width(), commands=options.commands, zone=app.site.timezone))
         show([()])
         with live:
-            report, code = app.apply(plan, reviewed=False, confirmed=False)
+            report, code = app.apply(plan, reviewed=False, confirmed=False, fresh=True)
     show(report_lines(report))
     return code

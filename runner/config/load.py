@@ -33,6 +33,7 @@ from runner.config import (
 from runner.config.complaints import KeyPath, Problem, no_such
 from runner.config.toml_lines import key_lines, line_of
 from runner.model.errors import ConfigError, HookUnfit
+from runner.model.fitting import Fitting
 from runner.model.kind import JobKind
 from runner.model.site import Site
 
@@ -228,6 +229,8 @@ def _hook(name: str, settings: object, bundled: Table) -> tuple[Problem, ...]:
 
 def _against(rules: Table, value: object, path: KeyPath, names: Names = _NO_NAMES) -> tuple[Problem, ...]:
     """What the schema `rules` says against a value; `names` are those that the file declares, by section."""
+    if Fitting(rules, _FORMATS).surely(value):
+        return ()
     validator, formats = _dialect()
     checker = validator(rules, format_checker=formats)
     rulebook = remedy.Rulebook(takes=lambda other, part: checker.evolve(schema=part).is_valid(other), names=names)

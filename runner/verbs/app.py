@@ -195,8 +195,11 @@ class App:
 
         return self._reported(passes)
 
-    def apply(self, plan: Plan, *, reviewed: bool, confirmed: bool) -> tuple[Report, int]:
-        """Run exactly this plan, once; StalePlan if anything it rests on changed. Nothing where it was run before."""
+    def apply(self, plan: Plan, *, reviewed: bool, confirmed: bool, fresh: bool = False) -> tuple[Report, int]:
+        """Run exactly this plan, once; StalePlan if anything it rests on changed. Nothing where it was run before.
+
+        `fresh`: it was made just now of what was read last, and nobody was asked meanwhile. That is not read again.
+        """
 
         def passes(done: list[Pass], run: str) -> None:
             self._go_on(done, run)
@@ -205,7 +208,7 @@ class App:
                 return
             checked = replace(plan, findings=(*plan.findings, *review.check(plan), *review.names(plan, self.site)))
             review.allow(checked, ceiling=self.site.unattended, reviewed=reviewed, confirmed=confirmed)
-            facts = self._facts_of(plan)
+            facts = self._facts_of(plan, fresh=fresh)
             same.require_same(self.site, facts)
             if left := applied.made(plan, facts):
                 done.append(Pass(plan=left, outcomes=()))
@@ -218,13 +221,12 @@ class App:
         return self._reported(passes)
 
     def _reported(self, passes: Callable[[list[Pass], str], None]) -> tuple[Report, int]:
-        # Late: a verb that only asks reports nothing.
-        from runner.verbs import deliver
+        from runner.verbs import deliver  # late: a verb that only asks reports nothing
 
         return deliver.reported(self, passes)
 
-    def _facts_of(self, plan: Plan) -> Facts:
-        """Read again what the plan was made from; UsageError where that is another site."""
+    def _facts_of(self, plan: Plan, *, fresh: bool) -> Facts:
+        """Read again what the plan was made from, unless it is `fresh`; UsageError where that is another site."""
         if plan.site != self.site.name:
             text = f"this plan is for site {plan.site}, and jobs.toml declares {self.site.name}"
             raise UsageError(text, do="name the jobs.toml that it was made from: --file")
@@ -232,7 +234,8 @@ class App:
             where = "the real site" if plan.live else "the sandbox"
             raise StalePlan(f"jobs.toml changed: this plan was made for {where}", do=_AGAIN)
         subjects = {basis.subject for basis in plan.basis}
-        return self.gather(tuple(host.name for host in self.site.hosts if f"host {host.name}" in subjects))
+        hosts = tuple(host.name for host in self.site.hosts if f"host {host.name}" in subjects)
+        return self._read if fresh and self._read.hosts.keys() >= {*hosts} else self.gather(hosts)
 
     def _pass(self, plan: Plan, run: str, number: int) -> Pass:
         if not plan.steps:

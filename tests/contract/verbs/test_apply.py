@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,10 @@ import tomli_w
 
 from runner.engine import planfile
 from runner.model.errors import PlanRefused, UsageError
+from runner.model.facts import Facts, Probe
+from runner.verbs import browse
+from runner.verbs.app import App
+from runner.verbs.load import load
 from tests import compare
 from tests.contract.site import PATIENCE, REPOSITORY, Place, tree_without_holes
 
@@ -133,6 +139,34 @@ def test_a_plan_file_reads_back_as_it_was_written(place: Place, tmp_path: Path) 
 def test_a_snapshot_sealed_since_makes_it_stale(place: Place) -> None:
     assert place.runner("run", "backup-papio").code == 0
     refused(place, 5, "store papio changed: 0 snapshots, 0 interrupted snapshots then, 1 snapshot")
+
+
+def test_only_a_plan_that_was_made_just_now_is_not_read_again_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert place.runner("run", "backup-papio").code == 0
+    read: list[Sequence[str]] = []
+    gather = App.gather_any
+
+    def counted(app: App, hosts: Sequence[str], probes: Sequence[Probe] = ()) -> Facts:
+        read.append(hosts)
+        return gather(app, hosts, probes)
+
+    monkeypatch.setattr(App, "gather_any", counted)
+    with App(load(place.folder / "jobs.toml"), lambda event: None, threading.Event()) as app:
+        path = str(place.trees[0])
+        for fresh in (True, False):
+            plan = browse.restoring(app, "papio", path, "latest", "", "")
+            assert len(read) == 1
+            assert app.apply(plan, reviewed=False, confirmed=False, fresh=fresh)[1] == 0
+            assert len(read) == 2 - fresh
+            read.clear()
+        # What was read last is of another host than the plan rests on.
+        plan = browse.restoring(app, "papio", path, "latest", "", "")
+        app.gather(("backup-server1",))
+        read.clear()
+        assert app.apply(plan, reviewed=False, confirmed=False, fresh=True)[1] == 0
+        assert len(read) == 1
 
 
 def test_an_edited_jobs_toml_makes_it_stale(place: Place) -> None:
