@@ -1,6 +1,6 @@
-"""The bench: python -m tests.bench [--quick]; prints a table.
+"""The bench: python -m tests.bench [--quick]; prints what everything costs, and which thresholds hold.
 
-Leaves with 0 if every threshold holds, 1 if one is broken, 2 if a command that was measured failed.
+Leaves with 0 if every threshold that was measured holds, 1 if one is broken, 2 if a command that was measured failed.
 """
 
 from __future__ import annotations
@@ -12,17 +12,21 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench import table
-from tests.bench.compare import Contest, compare
-from tests.bench.figures import claims
-from tests.bench.measure import Failed
+from tests.bench import many, rows, table
+from tests.bench.contenders import BARE, OURS, PEERS, lacking, versions
+from tests.bench.contest import Contest, compete
+from tests.bench.figures import Aside, Tree
+from tests.bench.ground import own_srv
+from tests.bench.measure import Failed, meter
+from tests.bench.running import Bench
 from tests.bench.startup import start_up
+from tests.bench.tree import SMALL_SIZE
+from tests.mounts import own_namespace
 
-FULL, SMALLER, QUICK = 100_000, (1000, 10_000), 5000
-COUNTED_UP_TO = 10_000
-PEERS = ("rsnapshot", "rsnapshot-cp")
+FULL, GROWTH, QUICK = 100_000, (25_000, 100_000, 400_000), 5000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,53 +42,82 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _measured(options: argparse.Namespace) -> int:
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as name:
-        folder = Path(name)
-        start = start_up(folder)
-        trees = [compare(_contest(options, files), folder, _say) for files in _sizes(options)]
-    held = claims(trees, start)
-    print("\n".join(("", *table.lines(trees, start, held))))
-    return 0 if all(claim.holds for claim in held) else 1
+    disks = os.geteuid() == 0 and not options.plain
+    absent = {name: why for name in _peers(options) if (why := lacking(name))}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder)))
+        folder.chmod(0o755)
+        if disks:
+            own_namespace()
+        top = stack.enter_context(own_srv(folder / "srv")) if disks else folder / "srv"
+        bench = Bench(meter=stack.enter_context(meter()), say=_say)
+        aside = _aside(options, folder, bench)
+        main_tree = compete(_contest(options, disks, absent), top, folder, bench)
+        grown = [compete(_growing(files, disks), top, folder, bench) for files in options.growth]
+    held = _rows(main_tree, grown, aside)
+    _tell(main_tree, grown, aside, held, absent)
+    return 1 if any(row.holds is False for row in held) else 0
+
+
+def _rows(main_tree: Tree, grown: Sequence[Tree], aside: Aside) -> list[rows.Row]:
+    return [
+        *rows.of_the_day(main_tree),
+        *(row for tree in (main_tree, *grown) for row in rows.of_copies(tree)),
+        *rows.of_growth(grown),
+        *rows.of_aside(aside),
+    ]
+
+
+def _tell(
+    main_tree: Tree, grown: Sequence[Tree], aside: Aside, held: Sequence[rows.Row], absent: dict[str, str]
+) -> None:
+    for tree in (main_tree, *grown):
+        print("\n".join(table.of_tree(tree)))
+    print("\n".join((*table.of_aside(aside), *table.of_rows(held, versions()), "", *rows.without(held, absent))))
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} files, a day or two, rsync and the runner only")
+    parser.add_argument("--files", type=int, metavar="N", help=f"files of the tree of all contenders (default {FULL})")
+    parser.add_argument("--days", type=int, metavar="N", help="days at max, warm and as many cold (default 3, quick 1)")
+    parser.add_argument("--only", nargs="*", choices=PEERS, metavar="NAME", help=f"which of {', '.join(PEERS)}")
     parser.add_argument(
-        "--quick", action="store_true", help=f"{QUICK} files, 2 days and one at max, rsync and the runner only"
-    )
-    parser.add_argument(
-        "--files", type=int, metavar="N", help=f"one tree of N files (default {FULL}, after smaller ones)"
-    )
-    parser.add_argument("--days", type=int, metavar="N", help="days to measure (default 5, quick 2)")
-    parser.add_argument(
-        "--only", nargs="*", choices=PEERS, metavar="NAME", help=f"which of {', '.join(PEERS)}, or none"
-    )
+        "--growth", nargs="*", type=int, metavar="N",
+        help=f"files of the trees that show how the cost grows (default {' '.join(map(str, GROWTH))}, quick none)",
+    )  # fmt: skip
+    parser.add_argument("--few", action="store_true", help="without many snapshots and many hosts")
     parser.add_argument("--plain", action="store_true", help="plain folders, no disks: needs no root, tells no bytes")
-    parser.add_argument("--cold", action="store_true", help="empty the machine's caches before each day (root)")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where to work (default: the temporary folder)")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.growth is None:
+        options.growth = () if options.quick else GROWTH
+    return options
 
 
-def _sizes(options: argparse.Namespace) -> tuple[int, ...]:
-    if options.files:
-        return (options.files,)
-    return (QUICK,) if options.quick else (*SMALLER, FULL)
+def _peers(options: argparse.Namespace) -> tuple[str, ...]:
+    return () if options.quick else PEERS if options.only is None else tuple(options.only)
 
 
-def _contest(options: argparse.Namespace, files: int) -> Contest:
-    root = os.geteuid() == 0
-    able = shutil.which("rsnapshot") and root and not options.quick
-    peers = tuple(name for name in PEERS if able and name in (PEERS if options.only is None else options.only))
+def _contest(options: argparse.Namespace, disks: bool, absent: dict[str, str]) -> Contest:
+    quick = options.quick
+    peers = tuple(name for name in _peers(options) if name not in absent and (disks or name != "dirvish"))
     return Contest(
-        files=files,
-        days=options.days or (2 if options.quick else 5),
-        names=("rsync", "runner", *peers),
-        disks=root and not options.plain,
-        count_calls=bool(shutil.which("strace")) and files <= COUNTED_UP_TO and not options.quick,
-        cold=options.cold and root,
-        at_max=1 if options.quick else 3,
-        prunes=1 if options.quick else 3,
-    )
+        files=options.files or (QUICK if quick else FULL), names=(BARE, OURS, *peers), disks=disks,
+        below=1 if quick else 2, at_max=options.days or (1 if quick else 3), prunes=0 if quick else 3,
+        cold=disks and not quick, whole=not quick, calls=bool(shutil.which("strace")) and not quick,
+    )  # fmt: skip
+
+
+def _growing(files: int, disks: bool) -> Contest:
+    return Contest(files=files, names=(BARE, OURS), below=1, at_max=2, prunes=0, disks=disks, median=SMALL_SIZE)
+
+
+def _aside(options: argparse.Namespace, folder: Path, bench: Bench) -> Aside:
+    start = start_up(folder, bench.meter)
+    if options.quick or options.few:
+        return Aside(start=start, stores={}, hosts={})
+    return Aside(start=start, stores=many.stores(folder / "many", bench), hosts=many.hosts(folder / "many", bench))
 
 
 def _say(text: str) -> None:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from tests.bench.contender import Place
 from tests.bench.disk import Disk
-from tests.bench.measure import Work, measure
+from tests.bench.measure import Cost, Work
 
 COUNTED = (
-    "linkat", "mkdir", "openat", "newfstatat", "getdents64", "fsync", "syncfs", "execve", "connect",
+    "link", "linkat", "unlink", "unlinkat", "rename", "renameat", "renameat2", "mkdir", "mkdirat", "openat", "newfstatat", "getdents64", "fsync", "syncfs", "execve", "connect",
 )  # fmt: skip
 
 
-def counted(work: Work, disk: Disk, folder: Path) -> Mapping[str, int]:
+def counted(work: Work, place: Place, measure: Callable[[Work, Disk, Path], Cost]) -> Mapping[str, int]:
     """Run `work` under strace and count its calls that succeeded; its time means nothing."""
     total = dict.fromkeys(COUNTED, 0)
     for argv in work.commands:
-        out = folder / "strace.out"
+        out = place.folder / "strace.out"
         strace = ("strace", "-f", "-c", "--seccomp-bpf", "-o", str(out), f"--trace={','.join(COUNTED)}")
         traced = replace(work, commands=((*strace, *argv),))
-        measure(traced, disk, folder / "strace.err")
+        measure(traced, place.disk, place.folder / "strace.err")
         for name, number in succeeded(out.read_text("ascii", "replace")).items():
             total[name] = total.get(name, 0) + number
     return total

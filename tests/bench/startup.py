@@ -7,15 +7,15 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.bench.contenders import ROOT, RUNNER, environment
 from tests.bench.disk import Disk
-from tests.bench.measure import Work, measure
+from tests.bench.measure import Meter, Work
+from tests.bench.ours import ROOT, RUNNER, environment
 
 RUNS = 12
 VERBS = {"pass": (sys.executable, "-c", "pass"), "help": (*RUNNER, "--help"), "validate": (*RUNNER, "validate")}
 
 
-def start_up(folder: Path, *, runs: int = RUNS) -> Mapping[str, float]:
+def start_up(folder: Path, meter: Meter, *, runs: int = RUNS) -> Mapping[str, float]:
     """Processor seconds of each verb on the example site: the least of `runs`, taken in turn.
 
     On an idle machine that is the time a person waits, since a start waits for nothing; on a busy one it
@@ -25,11 +25,8 @@ def start_up(folder: Path, *, runs: int = RUNS) -> Mapping[str, float]:
     least = dict.fromkeys(VERBS, float("inf"))
     for number in range(runs + 1):
         for name, argv in VERBS.items():
-            spent = _once(Work(commands=(argv,), folder=folder, environment=environment(folder)), folder)
+            work = Work(commands=(argv,), folder=folder, environment=environment(folder))
+            spent = meter.measure(work, Disk(mount=folder), folder / "errors").cpu
             if number:
                 least[name] = min(least[name], spent)
     return least
-
-
-def _once(work: Work, folder: Path) -> float:
-    return measure(work, Disk(mount=folder), folder / "errors").cpu

@@ -1,101 +1,90 @@
-"""The figures as plain text: ratios first, then seconds, memory, counts, and what is held. Pure."""
+"""The figures as plain text: what everything cost everybody, then what is held, and what was not measured. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
-from tests.bench.figures import Claim, Compared, Ratio, Stage, cpu, overhead, ratio, unmeasured
-from tests.bench.measure import Cost
+from tests.bench.contenders import BARE, OURS
+from tests.bench.figures import Aside, Of, Stage, Tree, compared, cpu, values
+from tests.bench.rows import Row
 
-MEASURES: tuple[tuple[str, Callable[[Cost], float]], ...] = (
-    ("wall", lambda cost: cost.wall),
-    ("CPU", lambda cost: cost.cpu),
-    ("MiB", lambda cost: cost.written / (1 << 20)),
+MIB = 1 << 20
+_COLUMNS: tuple[tuple[str, Of, int], ...] = (
+    ("CPU s", cpu, 2),
+    ("wall s", lambda cost: cost.wall, 2),
+    ("MiB written", lambda cost: cost.written / MIB, 0),
+    ("reads", lambda cost: cost.reads, 0),
+    ("spinning s", lambda cost: cost.busy, 1),
+    ("MB memory", lambda cost: cost.memory / 1e6, 0),
 )
 
 
-def lines(trees: Sequence[Compared], start: Mapping[str, float], claims: Sequence[Claim]) -> Iterator[str]:
-    """The whole report, line by line."""
-    for tree in trees:
-        yield from _tree(tree)
-    if len(trees) > 1:
-        yield from _overhead(trees)
-    if start:
-        yield "start-up, CPU ms, least of several"
-        yield "  " + "   ".join(f"{name} {seconds * 1000:.0f}" for name, seconds in start.items())
-        yield ""
-    yield "held"
-    for claim in claims:
-        mark = "ok  " if claim.holds else "NOT "
-        yield f"  {mark} {claim.text}: {claim.found:.3g} (at most {claim.most:.3g})"
-
-
-def _tree(tree: Compared) -> Iterator[str]:
-    yield f"{tree.files} files ({tree.names} names): a day, medians of {len(tree.days['rsync'])} paired days"
-    yield _heads("first CPU s")
-    firsts = {name: f"{first.cpu:.2f}" for name, first in tree.first.items()}
-    yield from _rows(tree.days, firsts)
-    for stage in tree.stages:
-        yield from _stage(stage)
-    yield from _memory(tree)
-    for name in tree.days:
+def of_tree(tree: Tree) -> Iterator[str]:
+    """What one contest has found, as rows of a Markdown table, and whether the copies are right."""
+    yield f"### {tree.files} files ({tree.names} names), {tree.kept} snapshots at max"
+    yield ""
+    heads = ("", "", "CPU / rsync (min-max)", *(head for head, _, _ in _COLUMNS), "n")
+    yield _line(heads)
+    yield _line("---" for _ in heads)
+    for stage, by_name in tree.costs.items():
+        for name, costs in by_name.items():
+            told = compared(tree, stage, name, BARE, cpu, cpu)
+            beside = f"{told.middle:.2f} ({told.least:.2f}-{told.most:.2f})" if told else "-"
+            cells = (_middle(values(costs, of), digits) for _, of, digits in _COLUMNS)
+            yield _line((stage.value, name, beside, *cells, str(len(costs))))
+    yield ""
+    for name, wrong in tree.differences.items():
         yield (
-            f"  {name}: {tree.differences[name]} names of the last copy differ from the source, "
-            f"{tree.rewritten[name]} of the first copy were rewritten since"
+            f"{name}: {wrong} names of the last copy are not as in the source; "
+            f"{tree.rewritten.get(name, 0)} of the first copy were rewritten since"
         )
+    yield from _own(tree)
     for name, calls in tree.calls.items():
-        yield f"  calls of a day, {name}: " + ", ".join(f"{call} {number}" for call, number in calls.items())
+        told_calls = ", ".join(f"{call} {number}" for call, number in calls.items() if number)
+        yield f"calls of a day at max, {name}: {told_calls}"
+    if not tree.grouped:
+        yield "no control group here: time of daemons is not counted"
+    if not tree.traced:
+        yield "no tracing here: nothing is modelled of a spinning disk"
     yield ""
 
 
-def _heads(last: str) -> str:
-    return _row("", *(f"{name} / rsync (min-max)" for name, _ in MEASURES), "wall s", "CPU s", "MiB", last)
-
-
-def _rows(costs: Mapping[str, Sequence[Cost]], last: Mapping[str, str]) -> Iterator[str]:
-    bare = costs["rsync"]
-    for name, each in costs.items():
-        ratios = (_ratio(ratio([of(one) for one in each], [of(one) for one in bare])) for _, of in MEASURES)
-        middles = (f"{median(of(one) for one in each):.2f}" for _, of in MEASURES)
-        yield _row(name, *ratios, *middles, last.get(name, ""))
-
-
-def _stage(stage: Stage) -> Iterator[str]:
-    bare, number = stage.costs["rsync"], len(stage.measuring)
-    yield f"  {stage.name}, {stage.kept} snapshots, `rm -rf` with rsync: medians of {number} pairs"
-    yield _heads("")
-    yield from _rows(stage.costs, {})
-    part, rest = [one for one in cpu(stage.measuring) if one], unmeasured(stage)
-    yield (
-        f"  runner: {overhead(stage.costs):+.2f} s of CPU; {len(part)} of {number} measured what the "
-        f"next frees, {median(part or [0]):.2f} s; without that CPU / rsync {_ratio(ratio(rest, cpu(bare)))}"
-    )
-
-
-def _memory(tree: Compared) -> Iterator[str]:
-    for when, costs in (("first", [tree.first["runner"]]), ("day", tree.days["runner"])):
-        peaks: dict[str, int] = {}
-        for cost in costs:
-            for program in ("runner", "runner-agent", "rsync"):
-                peaks[program] = max(peaks.get(program, 0), cost.peaks.get(program, 0))
-        told = ", ".join(f"{program} {peak / 1e6:.0f} MB" for program, peak in peaks.items())
-        yield f"  peak memory, {when}: {told}"
-
-
-def _overhead(trees: Sequence[Compared]) -> Iterator[str]:
-    yield "the runner's own part: CPU seconds beyond rsync's (and rm's), and the ratio"
-    for tree in trees:
-        for what, costs in (("a day", tree.days), *((one.name, one.costs) for one in tree.stages)):
-            told = ratio(cpu(costs["runner"]), cpu(costs["rsync"]))
-            yield f"  {tree.files:>7} files, {what:<14}: {overhead(costs):+.2f} s   {_ratio(told)}"
+def of_aside(aside: Aside) -> Iterator[str]:
+    """Start-up, many snapshots and many hosts."""
+    if aside.start:
+        told = "   ".join(f"{name} {seconds * 1000:.0f}" for name, seconds in aside.start.items())
+        yield f"start-up, CPU ms, least of several: {told}"
+    for what, found in (("snapshots", aside.stores), ("hosts", aside.hosts)):
+        for verb, by_number in found.items():
+            told = ", ".join(f"{number} {what} {median(each):.2f}" for number, each in by_number.items())
+            yield f"{verb}, CPU s: {told}"
     yield ""
 
 
-def _ratio(told: Ratio | None) -> str:
-    return f"{told.middle:.2f} ({told.least:.2f}-{told.most:.2f})" if told else "-"
+def of_rows(rows: Sequence[Row], versions: Mapping[str, str]) -> Iterator[str]:
+    """Each threshold with what was found."""
+    yield _line(("figure", "found", "at most", ""))
+    yield _line(("---",) * 4)
+    for row in rows:
+        if row.found is not None:
+            limit = f"less than {row.most:.3g}" if row.less else f"{row.most:.3g}"
+            yield _line((row.text, f"{row.found:.3g}", limit, "holds" if row.holds else "BROKEN"))
+    yield ""
+    yield from (f"{name}: {version}" for name, version in versions.items())
 
 
-def _row(first: str, *cells: str) -> str:
-    widths = (24, 24, 24, 9, 9, 9, 12)
-    return f"  {first:<14}" + "".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+def _own(tree: Tree) -> Iterator[str]:
+    for stage in (Stage.MAX_WARM, Stage.MAX_COLD):
+        costs = tree.at(stage, OURS)
+        if costs:
+            own = median(values(costs, lambda cost: cost.own))
+            yield f"runner, {stage.value}: of {median(values(costs, cpu)):.2f} s the controller's process has {own:.2f}"
+
+
+def _middle(found: Sequence[float], digits: int) -> str:
+    return f"{median(found):.{digits}f}" if found else "-"
+
+
+def _line(cells: Iterator[str] | Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
