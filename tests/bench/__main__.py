@@ -11,22 +11,23 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench import many, rows, table
-from tests.bench.contenders import BARE, OURS, PEERS, lacking, versions
+from tests.bench import many, network, rows, table
 from tests.bench.contest import Contest, compete
 from tests.bench.figures import Aside, Tree
 from tests.bench.ground import own_srv
-from tests.bench.measure import Failed, meter
+from tests.bench.meters.measure import Failed, meter
+from tests.bench.peers.contenders import BARE, OURS, PEERS, lacking, versions
 from tests.bench.running import Bench
 from tests.bench.startup import start_up
 from tests.bench.tree import SMALL_SIZE
 from tests.mounts import own_namespace
 
 FULL, GROWTH, QUICK = 100_000, (25_000, 100_000, 400_000), 5000
+Crossings = Mapping[str, Mapping[str, network.Crossed]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,26 +55,24 @@ def _measured(options: argparse.Namespace) -> int:
         aside = _aside(options, folder, bench)
         main_tree = compete(_contest(options, disks, absent), top, folder, bench)
         grown = [compete(_growing(files, disks), top, folder, bench) for files in options.growth]
-    held = _rows(main_tree, grown, aside)
-    _tell(main_tree, grown, aside, held, absent)
+    if options.network and (why := network.lacking()):
+        absent["the network"] = why
+    crossed = network.crossings(options.network, _say) if options.network and "the network" not in absent else {}
+    held = _rows(main_tree, grown, aside, crossed)
+    print("\n".join(line for tree in (main_tree, *grown) for line in table.of_tree(tree)))
+    print("\n".join((*table.of_aside(aside), *table.of_network(crossed), *table.of_rows(held, versions()))))
+    print("\n".join(rows.without(held, absent)))
     return 1 if any(row.holds is False for row in held) else 0
 
 
-def _rows(main_tree: Tree, grown: Sequence[Tree], aside: Aside) -> list[rows.Row]:
+def _rows(main_tree: Tree, grown: Sequence[Tree], aside: Aside, crossed: Crossings) -> list[rows.Row]:
     return [
         *rows.of_the_day(main_tree),
         *(row for tree in (main_tree, *grown) for row in rows.of_copies(tree)),
         *rows.of_growth(grown),
         *rows.of_aside(aside),
+        *rows.of_network(crossed),
     ]
-
-
-def _tell(
-    main_tree: Tree, grown: Sequence[Tree], aside: Aside, held: Sequence[rows.Row], absent: dict[str, str]
-) -> None:
-    for tree in (main_tree, *grown):
-        print("\n".join(table.of_tree(tree)))
-    print("\n".join((*table.of_aside(aside), *table.of_rows(held, versions()), "", *rows.without(held, absent))))
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -86,12 +85,17 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         "--growth", nargs="*", type=int, metavar="N",
         help=f"files of the trees that show how the cost grows (default {' '.join(map(str, GROWTH))}, quick none)",
     )  # fmt: skip
+    parser.add_argument(
+        "--network", type=int, metavar="N", help=f"files of a tree that crosses a network (default {FULL}, quick none)"
+    )
     parser.add_argument("--few", action="store_true", help="without many snapshots and many hosts")
     parser.add_argument("--plain", action="store_true", help="plain folders, no disks: needs no root, tells no bytes")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where to work (default: the temporary folder)")
     options = parser.parse_args(argv)
     if options.growth is None:
         options.growth = () if options.quick else GROWTH
+    if options.network is None:
+        options.network = 0 if options.quick else FULL
     return options
 
 

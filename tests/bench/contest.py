@@ -11,14 +11,14 @@ from itertools import chain
 from pathlib import Path
 
 from tests.bench import tree
-from tests.bench.bare import BareRsync
-from tests.bench.calls import counted
-from tests.bench.contender import Contender
-from tests.bench.contenders import BARE, OURS
 from tests.bench.figures import Stage, Tree
 from tests.bench.ground import Ground, ground
-from tests.bench.measure import Cost, Failed, Work
-from tests.bench.ours import Runner
+from tests.bench.meters.calls import counted
+from tests.bench.meters.measure import Cost, Failed, Work
+from tests.bench.peers.bare import BareRsync
+from tests.bench.peers.contender import Contender
+from tests.bench.peers.contenders import BARE, OURS
+from tests.bench.peers.ours import Runner
 from tests.bench.running import Bench, cold, in_turn, warm
 from tests.compare import differences
 

@@ -8,7 +8,7 @@ from enum import Enum
 from itertools import chain
 from statistics import median
 
-from tests.bench.measure import Cost
+from tests.bench.meters.measure import Cost
 
 Of = Callable[[Cost], float | None]
 

@@ -15,11 +15,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench.contender import Contender, Place
-from tests.bench.contenders import MADE, OURS
-from tests.bench.disk import EXT4, Disk, disk
-from tests.bench.linked import DIRVISH_SETTINGS
-from tests.bench.ours import KEEPER
+from tests.bench.meters.disk import EXT4, Disk, disk
+from tests.bench.peers.contender import Contender, Place
+from tests.bench.peers.contenders import MADE, OURS
+from tests.bench.peers.linked import DIRVISH_SETTINGS
+from tests.bench.peers.ours import KEEPER
 
 SRV = Path("/srv")
 

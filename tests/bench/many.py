@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.bench import tree
-from tests.bench.contender import Place
-from tests.bench.disk import Disk
-from tests.bench.measure import Work
-from tests.bench.ours import KEEPER, RUNNER, Runner, environment
+from tests.bench.meters.disk import Disk
+from tests.bench.meters.measure import Work
+from tests.bench.peers.contender import Place
+from tests.bench.peers.ours import KEEPER, RUNNER, Runner, environment
 from tests.bench.running import Bench, in_turn
 
 FILES, FEW, MANY, ROUNDS = 300, 10, 400, 3

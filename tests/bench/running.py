@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import tree
-from tests.bench.contender import Contender, Place
 from tests.bench.ground import Ground
-from tests.bench.measure import Cost, Meter, Work
+from tests.bench.meters.measure import Cost, Meter, Work
+from tests.bench.peers.contender import Contender, Place
 
 Say = Callable[[str], None]
 

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.bench.disk import Disk
-from tests.bench.measure import Meter, Work
-from tests.bench.ours import ROOT, RUNNER, environment
+from tests.bench.meters.disk import Disk
+from tests.bench.meters.measure import Meter, Work
+from tests.bench.peers.ours import ROOT, RUNNER, environment
 
 RUNS = 12
 VERBS = {"pass": (sys.executable, "-c", "pass"), "help": (*RUNNER, "--help"), "validate": (*RUNNER, "validate")}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
-from tests.bench.contenders import BARE, OURS
 from tests.bench.figures import Aside, Of, Stage, Tree, compared, cpu, values
+from tests.bench.network import Crossed
+from tests.bench.peers.contenders import BARE, OURS
 from tests.bench.rows import Row
 
 MIB = 1 << 20
@@ -59,6 +60,18 @@ def of_aside(aside: Aside) -> Iterator[str]:
         for verb, by_number in found.items():
             told = ", ".join(f"{number} {what} {median(each):.2f}" for number, each in by_number.items())
             yield f"{verb}, CPU s: {told}"
+    yield ""
+
+
+def of_network(crossed: Mapping[str, Mapping[str, Crossed]]) -> Iterator[str]:
+    """What crossed the line between two hosts."""
+    if crossed:
+        yield _line(("over the network", "", "seconds", "bytes", "connections", "turns of the talk"))
+        yield _line(("---",) * 6)
+    for day, by_name in crossed.items():
+        for name, one in by_name.items():
+            counts = (one.counts.bytes, one.counts.connections, one.counts.turns)
+            yield _line((day, name, f"{one.seconds:.1f}", *map(str, counts)))
     yield ""
 
 

@@ -143,6 +143,10 @@ class Lab:
         """Where a host's absolute `path` is for this process, until that host crashes."""
         return Path(f"/proc/{self._pids[host]}/root{path}")
 
+    def pid(self, host: str) -> int:
+        """The first process of a host, as this machine counts."""
+        return self._pids[host]
+
     def link(self, state: Literal["up", "down"]) -> None:
         """Plug or pull the cable of backup-server1; papio's end notices nothing by itself."""
         self._in_switch("ip", "link", "set", _port(BACKUP), state)

@@ -12,15 +12,17 @@ from pathlib import Path
 import pytest
 
 from tests.bench import rows, table
-from tests.bench.contenders import BARE, OURS
 from tests.bench.contest import Contest, compete
-from tests.bench.disk import disk
 from tests.bench.figures import Aside, Ratio, Stage, Tree, ratio
-from tests.bench.measure import Cost, Meter, Work, meter
+from tests.bench.meters.disk import disk
+from tests.bench.meters.measure import Cost, Meter, Work, meter
+from tests.bench.meters.spinning import RATE, Request, busy
+from tests.bench.meters.trace import parsed
+from tests.bench.meters.wire import Counts
+from tests.bench.network import UNCHANGED, Crossed
+from tests.bench.peers.contenders import BARE, OURS
 from tests.bench.running import Bench
-from tests.bench.spinning import RATE, Request, busy
 from tests.bench.startup import start_up
-from tests.bench.trace import parsed
 from tests.mounts import need_mounts
 
 QUICK = Contest(files=1000, names=(BARE, OURS), below=1, at_max=0, prunes=0, disks=False)
@@ -89,6 +91,15 @@ def test_a_threshold_is_of_the_same_day_and_a_peer_must_be_beaten() -> None:
     assert alone == pytest.approx(0.6)
     assert found["day at max, CPU cold / rsync and rm"].holds is None
     assert all(len(line.split("|")) == 12 for line in table.of_tree(tree(rsync=COST, runner=COST)) if line[:1] == "|")
+
+
+def test_the_questions_of_a_day_are_what_turns_beyond_those_of_one_rsync() -> None:
+    def crossed(size: int, turns: int) -> Crossed:
+        return Crossed(seconds=1.0, counts=Counts(bytes=size, connections=1, turns=turns))
+
+    found = [row.found for row in rows.of_network({UNCHANGED: {BARE: crossed(100, 18), OURS: crossed(5, 30)}})]
+    assert found == [0.05, None, None, 1, 12]
+    assert all(row.holds is not False for row in rows.of_network({}))
 
 
 def test_ratios_are_of_the_same_day() -> None:

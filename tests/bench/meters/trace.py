@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.bench.disk import SECTOR, Disk
-from tests.bench.spinning import Request
+from tests.bench.meters.disk import SECTOR, Disk
+from tests.bench.meters.spinning import Request
 
 TRACEFS = Path("/sys/kernel/tracing")
 KIB_A_PROCESSOR = 48 << 10

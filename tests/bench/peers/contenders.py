@@ -7,11 +7,11 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 
-from tests.bench.bare import INSECURE, BareRsync, has_insecure
-from tests.bench.contender import Contender, Place
-from tests.bench.linked import DIRVISH_SETTINGS, Dirvish, Rsnapshot
-from tests.bench.ours import Runner
-from tests.bench.packed import Borg, RdiffBackup, Restic
+from tests.bench.peers.bare import INSECURE, BareRsync, has_insecure
+from tests.bench.peers.contender import Contender, Place
+from tests.bench.peers.linked import DIRVISH_SETTINGS, Dirvish, Rsnapshot
+from tests.bench.peers.ours import Runner
+from tests.bench.peers.packed import Borg, RdiffBackup, Restic
 
 BARE, OURS, YARDSTICK = "rsync", "runner", "rsync-insecure"
 COPYING = "rsnapshot-cp"

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.contender import MANY, Place, inside, on_disk
-from tests.bench.measure import Work
+from tests.bench.meters.measure import Work
+from tests.bench.peers.contender import MANY, Place, inside, on_disk
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 RUNNER = (sys.executable, "-m", "runner")
 JOB, PRUNE_JOB, AUDIT_JOB = "backup-papio", "purge-papio", "audit-papio"
 KEEPER = Path("sandbox/backup-server1")

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench.contender import MANY, Place, copied, inside, on_disk
-from tests.bench.measure import Work
+from tests.bench.meters.measure import Work
+from tests.bench.peers.contender import MANY, Place, copied, inside, on_disk
 
 RSNAPSHOT = """config_version	1.2
 snapshot_root	{root}/

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tests.bench.contender import Place
-from tests.bench.disk import Disk
-from tests.bench.measure import Cost, Work
+from tests.bench.meters.disk import Disk
+from tests.bench.meters.measure import Cost, Work
+from tests.bench.peers.contender import Place
 
 COUNTED = (
     "link", "linkat", "unlink", "unlinkat", "rename", "renameat", "renameat2", "mkdir", "mkdirat", "openat", "newfstatat", "getdents64", "fsync", "syncfs", "execve", "connect",

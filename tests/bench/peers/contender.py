@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tests.bench.disk import Disk
-from tests.bench.measure import Work
+from tests.bench.meters.disk import Disk
+from tests.bench.meters.measure import Work
 
 MANY = 400
 

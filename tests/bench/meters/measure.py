@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench.disk import Disk
-from tests.bench.group import Group, group
-from tests.bench.spinning import busy
-from tests.bench.trace import Tracer, tracer
+from tests.bench.meters.disk import Disk
+from tests.bench.meters.group import Group, group
+from tests.bench.meters.spinning import busy
+from tests.bench.meters.trace import Tracer, tracer
 
 Argv = tuple[str, ...]
 LOOK_EVERY, LOOKS_A_SUM = 0.02, 5

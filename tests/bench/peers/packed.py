@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.contender import MANY, Place, inside, on_disk
-from tests.bench.measure import Work
+from tests.bench.meters.measure import Work
+from tests.bench.peers.contender import MANY, Place, inside, on_disk
 
 
 @dataclass(kw_only=True, slots=True)
