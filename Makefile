@@ -79,7 +79,7 @@ lint: .venv/dev  ## ruff and mypy
 schema: .venv/run  ## put what is below schema/kinds and schema/hooks into the one file for editors
 	.venv/bin/python -m tests.schema_bundle
 
-bench: .venv/bench  ## against bare rsync and rsnapshot, some minutes (root)
+bench: .venv/bench  ## what a day costs, against bare rsync and seven peers; an hour or so (root)
 	.venv/bin/python -m tests.bench
 
 wheels: .venv/run  ## put the Python packages into ./wheels, for a machine without a network: make run WHEELS=wheels

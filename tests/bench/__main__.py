@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from tests.bench.tree import SMALL_SIZE
 from tests.mounts import own_namespace
 
 FULL, GROWTH, QUICK = 100_000, (25_000, 100_000, 400_000), 5000
+NETWORK = "the network"
 Crossings = Mapping[str, Mapping[str, network.Crossed]]
 
 
@@ -44,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _measured(options: argparse.Namespace) -> int:
     disks = os.geteuid() == 0 and not options.plain
-    absent = {name: why for name in _peers(options) if (why := lacking(name))}
+    absent = _absent(options, disks)
+    trees: list[Tree] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder)))
         folder.chmod(0o755)
@@ -52,17 +54,30 @@ def _measured(options: argparse.Namespace) -> int:
             own_namespace()
         top = stack.enter_context(own_srv(folder / "srv")) if disks else folder / "srv"
         bench = Bench(meter=stack.enter_context(meter()), say=_say)
+        for contest in (_contest(options, disks, absent), *(_growing(files, disks) for files in options.growth)):
+            trees.append(compete(contest, top, folder, bench))
+            # Each as it comes: who ends this has what was measured until then.
+            _print(table.of_tree(trees[-1]))
         aside = _aside(options, folder, bench)
-        main_tree = compete(_contest(options, disks, absent), top, folder, bench)
-        grown = [compete(_growing(files, disks), top, folder, bench) for files in options.growth]
-    if options.network and (why := network.lacking()):
-        absent["the network"] = why
-    crossed = network.crossings(options.network, _say) if options.network and "the network" not in absent else {}
-    held = _rows(main_tree, grown, aside, crossed)
-    print("\n".join(line for tree in (main_tree, *grown) for line in table.of_tree(tree)))
-    print("\n".join((*table.of_aside(aside), *table.of_network(crossed), *table.of_rows(held, versions()))))
-    print("\n".join(rows.without(held, absent)))
+    crossed = network.crossings(options.network, _say) if options.network and NETWORK not in absent else {}
+    held = _rows(trees[0], trees[1:], aside, crossed)
+    _print((*table.of_aside(aside), *table.of_network(crossed), *table.of_rows(held, versions())))
+    _print(("", *rows.without(held, absent)))
     return 1 if any(row.holds is False for row in held) else 0
+
+
+def _absent(options: argparse.Namespace, disks: bool) -> dict[str, str]:
+    """Who is left out, and why."""
+    found = {name: lacking(name) for name in _peers(options)}
+    if not disks and "dirvish" in found:
+        found["dirvish"] = "its settings lie in one place, which only root can have for a while"
+    if options.network:
+        found[NETWORK] = network.lacking()
+    return {name: why for name, why in found.items() if why}
+
+
+def _print(lines: Iterable[str]) -> None:
+    print("\n".join(lines), flush=True)
 
 
 def _rows(main_tree: Tree, grown: Sequence[Tree], aside: Aside, crossed: Crossings) -> list[rows.Row]:
@@ -105,7 +120,7 @@ def _peers(options: argparse.Namespace) -> tuple[str, ...]:
 
 def _contest(options: argparse.Namespace, disks: bool, absent: dict[str, str]) -> Contest:
     quick = options.quick
-    peers = tuple(name for name in _peers(options) if name not in absent and (disks or name != "dirvish"))
+    peers = tuple(name for name in _peers(options) if name not in absent)
     return Contest(
         files=options.files or (QUICK if quick else FULL), names=(BARE, OURS, *peers), disks=disks,
         below=1 if quick else 2, at_max=options.days or (1 if quick else 3), prunes=0 if quick else 3,

@@ -183,8 +183,9 @@ def _target(run: Contender) -> Iterator[Path]:
 def _restores(going: _Going) -> None:
     """A third of the tree and one file, warm: the runner, and rsync with a compare after it."""
     rounds = range(3)
+    both: tuple[BareRsync | Runner | None, ...] = (going.bare, going.ours)
     for _ in rounds:
-        for run in filter(None, (going.bare, going.ours)):
+        for run in (one for one in both if one):
             warm(going.ground, run)
             with _target(run) as target:
                 work = run.folder(going.source.third, target)
