@@ -198,18 +198,23 @@ def _restores(going: _Going) -> None:
 
 
 def _audit(going: _Going) -> None:
-    """The second audit of a store: the first one writes for each snapshot what the later ones compare with."""
+    """The later audits of a store: the first one writes for each snapshot what they compare with.
+
+    Cold: an audit reads what is on the disk and not what is in memory, and so must who is compared with it.
+    """
     ours = going.ours
     if not ours:
         return
     going.note(Stage.FIRST_AUDIT, OURS, going.bench.cost(ours.place, ours.audit(), "first audit: runner"))
     paths = going.ground.top / "files"
     paths.write_bytes(b"".join(_once_each(ours.place.store)))
+    argv = ("xargs", "-0", "-a", str(paths), "xxhsum", "-H2", "--")
     for _ in range(2):
-        going.note(Stage.AUDIT, OURS, going.bench.cost(ours.place, ours.audit(), "audit: runner"))
-        argv = ("xargs", "-0", "-a", str(paths), "xxhsum", "-H2", "--")
-        bare = Work(commands=(argv,), folder=ours.place.folder)
-        going.note(Stage.AUDIT, "xxhsum", going.bench.cost(ours.place, bare, "audit: xxhsum"))
+        for name in (OURS, "xxhsum"):
+            if going.contest.cold:
+                cold(going.ground)
+            work = ours.audit() if name == OURS else Work(commands=(argv,), folder=ours.place.folder)
+            going.note(Stage.AUDIT, name, going.bench.cost(ours.place, work, f"audit: {name}"))
 
 
 def _once_each(store: Path) -> Iterator[bytes]:

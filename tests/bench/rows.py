@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from tests.bench.figures import Aside, Of, Stage, Tree, compared, cpu, others, values
-from tests.bench.network import CHANGED, SLOW, UNCHANGED, Crossed
+from tests.bench.network import ASKED, CHANGED, SLOW, UNCHANGED, Crossed
 from tests.bench.peers.contenders import BARE, COPYING, OURS, YARDSTICK
 
 MOST_MEMORY, MOST_MEMORY_TOGETHER = 120e6, 200e6
@@ -118,7 +118,7 @@ def of_network(crossed: Mapping[str, Mapping[str, Crossed]]) -> Iterator[Row]:
         found = crossed.get(day)
         part = found[OURS].counts.bytes / found[BARE].counts.bytes if found else None
         yield Row(text=f"bytes over the network, {day} / rsync", found=part, most=most)
-    slow, usual = crossed.get(SLOW), crossed.get(UNCHANGED)
+    slow, usual = crossed.get(SLOW), crossed.get(ASKED)
     part = slow[OURS].seconds / slow[BARE].seconds if slow else None
     yield Row(text=f"time, {SLOW} / rsync", found=part, most=MOST_SLOW)
     connections = usual[OURS].counts.connections if usual else None

@@ -19,7 +19,7 @@ from tests.bench.meters.measure import Cost, Meter, Work, meter
 from tests.bench.meters.spinning import RATE, Request, busy
 from tests.bench.meters.trace import parsed
 from tests.bench.meters.wire import Counts
-from tests.bench.network import UNCHANGED, Crossed
+from tests.bench.network import ASKED, UNCHANGED, Crossed
 from tests.bench.peers.contenders import BARE, OURS
 from tests.bench.running import Bench
 from tests.bench.startup import start_up
@@ -97,7 +97,11 @@ def test_the_questions_of_a_day_are_what_turns_beyond_those_of_one_rsync() -> No
     def crossed(size: int, turns: int) -> Crossed:
         return Crossed(seconds=1.0, counts=Counts(bytes=size, connections=1, turns=turns))
 
-    found = [row.found for row in rows.of_network({UNCHANGED: {BARE: crossed(100, 18), OURS: crossed(5, 30)}})]
+    days = {
+        UNCHANGED: {BARE: crossed(100, 70), OURS: crossed(5, 60)},
+        ASKED: {BARE: crossed(9, 18), OURS: crossed(9, 30)},
+    }
+    found = [row.found for row in rows.of_network(days)]
     assert found == [0.05, None, None, 1, 12]
     assert all(row.holds is not False for row in rows.of_network({}))
 
