@@ -14,7 +14,7 @@ from tests.bench import tree
 from tests.bench.meters.disk import Disk
 from tests.bench.meters.measure import Work
 from tests.bench.peers.contender import Place
-from tests.bench.peers.ours import KEEPER, RUNNER, Runner, environment
+from tests.bench.peers.ours import JOB, KEEPER, PRUNE_JOB, RUNNER, Runner, environment
 from tests.bench.running import Bench, in_turn
 
 FILES, FEW, MANY, ROUNDS = 300, 10, 400, 3
@@ -62,7 +62,7 @@ def stores(folder: Path, bench: Bench) -> Found:
             for name in in_turn(tuple(map(str, runs)), number):
                 run, most = runs[int(name)], int(name)
                 # The plan is asked for what is done next, and then it is done.
-                works = {"plan": run.ask("plan", most=most), "status": run.ask("status", most=most)}
+                works = {"plan": run.ask("plan", JOB, PRUNE_JOB, most=most), "status": run.ask("status", most=most)}
                 for verb, work in works.items():
                     cost = bench.cost(run.place, work, f"{verb}: {name} snapshots")
                     found[verb].setdefault(most, []).append(cost.cpu)
@@ -96,14 +96,16 @@ def hosts(folder: Path, bench: Bench) -> Found:
     bench.say(f"sites of {HOSTS_FEW} and {HOSTS_MANY} hosts")
     with _emptied(folder):
         places = {number: _site(folder / f"hosts{number}", number) for number in (HOSTS_FEW, HOSTS_MANY)}
+        jobs = {number: tuple(f"backup-host{each}" for each in range(1, number + 1)) for number in places}
         for number, place in places.items():
-            jobs = tuple(f"backup-host{each}" for each in range(1, number + 1))
-            bench.cost(place, _work(place, "run", *jobs), f"first snapshots of {number} hosts")
+            bench.cost(place, _work(place, "run", *jobs[number]), f"first snapshots of {number} hosts")
         for number in range(ROUNDS):
             for name in in_turn(tuple(map(str, places)), number):
                 for verb, by_number in found.items():
                     place = places[int(name)]
-                    cost = bench.cost(place, _work(place, verb), f"{verb}: {name} hosts")
+                    # Nothing is due: what is not named would not be planned, nor its host asked.
+                    named = jobs[int(name)] if verb == "plan" else ()
+                    cost = bench.cost(place, _work(place, verb, *named), f"{verb}: {name} hosts")
                     by_number.setdefault(int(name), []).append(cost.cpu)
     return found
 
