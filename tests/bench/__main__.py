@@ -63,7 +63,7 @@ def _measured(options: argparse.Namespace) -> int:
     held = _rows(trees[0], trees[1:], aside, crossed)
     _print((*table.of_aside(aside), *table.of_network(crossed), *table.of_rows(held, versions())))
     _print(("", *rows.without(held, absent)))
-    return 1 if any(row.holds is False for row in held) else 0
+    return 1 if any(row.held and row.holds is False for row in held) else 0
 
 
 def _absent(options: argparse.Namespace, disks: bool) -> dict[str, str]:

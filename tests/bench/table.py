@@ -82,7 +82,8 @@ def of_rows(rows: Sequence[Row], versions: Mapping[str, str]) -> Iterator[str]:
     for row in rows:
         if row.found is not None:
             limit = f"less than {row.most:.3g}" if row.less else f"{row.most:.3g}"
-            yield _line((row.text, f"{row.found:.3g}", limit, "holds" if row.holds else "BROKEN"))
+            told = "holds" if row.holds else "BROKEN"
+            yield _line((row.text, f"{row.found:.3g}", limit, told if row.held else f"{told.lower()}, only told"))
     yield ""
     yield from (f"{name}: {version}" for name, version in versions.items())
 

@@ -32,7 +32,7 @@ PEERS = tuple(name for name in MADE if name not in (BARE, OURS))
 # How each says which it is.
 _VERSIONS = {
     "rsync": ("rsync", "--version"),
-    "rsnapshot": ("rsnapshot", "version_only"),
+    "rsnapshot": ("dpkg-query", "-W", "-f", "rsnapshot ${Version}", "rsnapshot"),
     "dirvish": ("dpkg-query", "-W", "-f", "dirvish ${Version}", "dirvish"),
     "rdiff-backup": ("rdiff-backup", "--version"),
     "borg": ("borg", "--version"),

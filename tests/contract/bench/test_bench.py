@@ -90,6 +90,7 @@ def test_a_threshold_is_of_the_same_day_and_a_peer_must_be_beaten() -> None:
     alone = found["day at max, CPU warm, agent and rsync alone / rsync -aHAXn"].found
     assert alone == pytest.approx(0.6)
     assert found["day at max, CPU cold / rsync and rm"].holds is None
+    assert not any(row.held for row in found.values()), "it is of one file"
     assert all(len(line.split("|")) == 12 for line in table.of_tree(tree(rsync=COST, runner=COST)) if line[:1] == "|")
 
 
