@@ -173,8 +173,13 @@ def previous_time(schedule: str, moment: datetime) -> datetime:
     """The last time at or before `moment` (aware, in the site's zone) that `schedule` names."""
     # A whole minute on: from half past, the next one would be named before it has come. In UTC, since
     # a zone's own clock does not count minutes where it is put forward or back.
-    after = moment.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
-    return next(CronSim(schedule, after.astimezone(moment.tzinfo), reverse=True))
+    now = moment.astimezone(UTC)
+    after = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    last = next(CronSim(schedule, after.astimezone(moment.tzinfo), reverse=True))
+    # Going back through an hour that comes twice it knows the second one only.
+    while (following := next_time(schedule, last)).astimezone(UTC) <= now:
+        last = following
+    return last
 
 
 def instant_words(instant: datetime) -> tuple[str, str]:

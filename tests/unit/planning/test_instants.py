@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runner.jobs.catalogue import KINDS
@@ -56,6 +56,8 @@ def test_what_is_due_is_for_one_of_its_times_and_a_second_later_for_the_same(
     assert schedule.for_instant(here, "a", instant, following).missed == "a"
 
 
+@example(zone="America/New_York", line="30 1 * * *", day="2026-10-31", minutes=26 * 60 - 1, apart=1)
+@example(zone="America/New_York", line="30 1 * * *", day="2026-10-31", minutes=26 * 60 + 29, apart=60)
 @given(
     zone=st.sampled_from(ZONES), line=st.sampled_from(SCHEDULES), day=st.sampled_from(TURNS),
     minutes=st.integers(0, 60 * 50), apart=st.integers(1, 60 * 26 * 60),
