@@ -184,7 +184,7 @@ def test_every_problem_of_such_a_job_is_told_at_once_with_line_and_suggestion(pl
     problems = dict(re.findall(r"jobs\.toml:\d+: jobs\.water\.(\w+): (.*)", ran.err))
     assert problems["fodler"] == "there is no key 'fodler' here; did you mean 'folder'?"
     assert "2 moons" in problems["every"]
-    assert problems["deep"] == "0 is less than 1"
+    assert problems["deep"] == "0 is less than 1: write 1 or more"
 
 
 def test_a_misspelt_kind_of_a_package_is_recognised(place: Place) -> None:
