@@ -56,7 +56,8 @@ OPENSSL_LATER = Made(name="openssl-libs", evr="1:3.0.7-3.el9")
 NEWS = (LIBS, TOOLS, EXTRA, NEXT_KERNEL, GLIBC)
 # The scriptlet of a package that takes as long as its test does.
 LET_GO = "/opt/let-go"
-UNTIL_LET_GO = f"timeout 300 sh -c 'until [ -e {LET_GO} ]; do sleep 0.1; done'"
+IN_SCRIPTLET = "/opt/in-scriptlet"
+UNTIL_LET_GO = f"touch {IN_SCRIPTLET}; timeout 300 sh -c 'until [ -e {LET_GO} ]; do sleep 0.1; done'"
 # By repository; each is in use only where a test says so.
 OTHERS = {
     "openssl": (OPENSSL_FIX, OPENSSL_LATER),
@@ -301,7 +302,8 @@ def at_work(world: RpmWorld) -> Iterator[subprocess.Popen[str]]:
     world.use("slow", "gpgcheck=0")
     with world.popen(("dnf", "-y", "upgrade", "service")) as process:
         try:
-            wait_for(lambda: world.path("/opt/made/service").read_text().startswith("1.2"), 120)
+            # Its files are there before the database has it: only its scriptlet comes after both.
+            wait_for(world.path(IN_SCRIPTLET).exists, 120)
             yield process
         finally:
             world.path(LET_GO).touch()
