@@ -166,7 +166,9 @@ def in_order(jobs: Sequence[Job]) -> tuple[Job, ...]:
 
 def next_time(schedule: str, moment: datetime) -> datetime:
     """The first time after `moment` (aware, in the site's zone) that `schedule` names."""
-    return next(CronSim(schedule, moment))
+    # In an hour that comes twice it names a time of the first one for a moment of the second.
+    now = moment.astimezone(UTC)
+    return next(time for time in CronSim(schedule, moment) if time.astimezone(UTC) > now)
 
 
 def previous_time(schedule: str, moment: datetime) -> datetime:

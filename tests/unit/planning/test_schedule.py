@@ -143,6 +143,30 @@ def test_the_previous_time_is_not_after_and_the_next_not_before(line: str, zone:
     assert before.astimezone(UTC) <= moment.astimezone(UTC) < after.astimezone(UTC)
 
 
+@pytest.mark.parametrize("line", (*SCHEDULES, "5,25,45 2 * * *", "15 1-3 * * *", "0,30 1 * * *"))
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        ("America/New_York", "2026-11-01"), ("Europe/Berlin", "2026-10-25"), ("Australia/Lord_Howe", "2026-04-05"),
+        ("America/Havana", "2026-11-01"), ("Europe/Berlin", "2026-03-29"), ("America/Havana", "2026-03-08"),
+    ],
+)  # fmt: skip
+def test_in_a_night_in_which_the_clocks_turn_no_time_lies_between_the_previous_and_the_next(
+    zone: str, day: str, line: str
+) -> None:
+    here = ZoneInfo(zone)
+    start = datetime.fromisoformat(day).replace(tzinfo=here).astimezone(UTC)
+    moment, times = (start - timedelta(days=2)).astimezone(here), list[datetime]()
+    while moment.astimezone(UTC) < start + timedelta(days=2):
+        moment = schedule.next_time(line, moment)
+        times.append(moment.astimezone(UTC))
+    for minutes in range(0, 6 * 60, 7):
+        now = start + timedelta(minutes=minutes)
+        known = schedule.previous_time(line, now.astimezone(here)), schedule.next_time(line, now.astimezone(here))
+        before, after = max(time for time in times if time <= now), min(time for time in times if time > now)
+        assert [time.astimezone(UTC) for time in known] == [before, after]
+
+
 def test_jobs_stand_behind_what_they_come_after_and_otherwise_as_declared() -> None:
     jobs = (
         parts.job("c", after=("a", "b")), parts.job("b", after=("a",)), parts.job("d"), parts.job("a"),
