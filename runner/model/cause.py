@@ -43,7 +43,7 @@ def of_job(name: str) -> str:
 
 
 def of_run(name: str) -> str:
-    """`run/20261129T081500Z-77/busy`: another run is at it."""
+    """`run/20261129T081500.000Z-77/busy`: another run is at it."""
     return f"run/{name}/{Fault.BUSY}"
 
 

@@ -17,6 +17,7 @@ from runner.engine.recording import Recording
 from runner.jobs.catalogue import weight
 from runner.model.errors import GoingDown, ReportUndelivered, RunnerError
 from runner.model.event import Event, RunFinished
+from runner.model.names import plan_id
 from runner.model.plan import Finding
 from runner.model.run import Pass, Report, Reporter, Todo
 from runner.report import outcome
@@ -45,7 +46,7 @@ def reported(desk: ReportDesk, passes: Passes) -> tuple[Report, int]:
     reported first and, where it is a bug, raised again.
     """
     started = desk.now()
-    run = f"{started:%Y%m%dT%H%M%S}Z-{os.getpid()}"
+    run = f"{plan_id(started)}-{os.getpid()}"
     telling = _Telling(run=run, started=started, done=[], findings=[], dead=[], asides=[])
     trouble: Exception | None = None
     try:
