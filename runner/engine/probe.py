@@ -1,6 +1,7 @@
 """Read the hosts before planning: one round trip a host, all at once, READ commands only; one process for those here.
 
-The agent travels over standard input: nothing need be installed, nothing is written. No host hides another.
+The agent travels over standard input where the host has another: nothing need be installed, nothing is written. No host
+hides another.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from runner.hosts import boot
 from runner.hosts.session import KEPT_OUT
 from runner.hosts.transport import Local, Result, Transport
 from runner.model.errors import RunnerError
@@ -39,18 +40,7 @@ _HANGS = "look there for a disk or a mount that hangs"
 _PYTHON = "see that python3 there is 3.9 or later, and works"
 
 _MADE = (1980, 1, 1, 0, 0, 0)
-_DOOR = "from runner_agent.__main__ import main\n\nmain()\n"
-
-# Runs the agent without installing it: `python3 -I -c BOOT LENGTH [VERB ...]` reads the file from
-# stdin, keeps it in memory, and leaves the rest of stdin to the verb (probe, unless another is named).
-# Unbuffered, so that nothing more is read.
-BOOT = (
-    "import os,sys;f=os.memfd_create('runner-agent');n=int(sys.argv[1]);"
-    "[os.write(f,b)for b in iter(lambda:os.read(0,min(65536,n-os.fstat(f).st_size)),b'')];"
-    "os.fstat(f).st_size==n or sys.exit('the program was cut off');"
-    "sys.path.insert(0,'/proc/self/fd/%d'%f);sys.argv[1:]=sys.argv[2:]or['probe'];"
-    "from runner_agent.__main__ import main;main()"
-)
+_DOOR = "import sys\n\nfrom runner_agent.start import run\n\nrun(sys.argv[0], '{}')\n"
 
 
 def gather(
@@ -121,7 +111,7 @@ def _together(
     def keep(data: bytes) -> None:
         kept.extend(data[: room - len(kept)])
 
-    _run(transport, program, (), list(questions.values()), timeout=patience, sink=keep)
+    boot.run_agent(transport, program, (), list(questions.values()), timeout=patience, sink=keep)
     known = {}
     # What follows the last newline is cut off.
     for name, line in zip(questions, bytes(kept).split(b"\n")[:-1], strict=False):
@@ -134,7 +124,7 @@ def _together(
 
 def _read(name: str, transport: Transport, program: bytes, question: Mapping[str, Any]) -> HostFacts:
     patience = _PATIENCE + sum(command["timeout"] for command in question["commands"])
-    result = _run(transport, program, (), question, timeout=patience)
+    result = boot.run_agent(transport, program, (), question, timeout=patience)
     if result.exit != 0:
         return _unread(name, result)
     if result.cut:
@@ -212,19 +202,6 @@ def _reading(answer: object) -> Reading | None:
         return Reading(exit=None, err=f"the answer makes no sense: {printable(str(error))}")
 
 
-def _run(
-    transport: Transport,
-    program: bytes,
-    verb: tuple[str, ...],
-    question: Mapping[str, Any] | Sequence[Mapping[str, Any]],
-    *,
-    timeout: float,
-    sink: Callable[[bytes], None] | None = None,
-) -> Result:
-    argv = ("python3", "-IS", "-c", BOOT, str(len(program)), *verb)
-    return transport.run(argv, stdin=(program, json.dumps(question).encode("ascii")), timeout=timeout, sink=sink)
-
-
 def ask(transport: Transport, verb: tuple[str, ...], question: Mapping[str, Any]) -> Mapping[str, Any]:
     """The JSON object that a READ verb answers; RunnerError with its reason where it does not."""
     last: dict[str, Any] = {}
@@ -262,7 +239,7 @@ def ask_lines(
             if not problems:
                 hear(text)
 
-    result = _run(transport, runner_agent(), verb, question, timeout=_LONGEST, sink=sink)
+    result = boot.run_agent(transport, runner_agent(), verb, question, timeout=_LONGEST, sink=sink)
     if rest and result.exit == 0 and not problems:
         hear(rest)
     if problems:
@@ -286,11 +263,14 @@ def runner_agent() -> bytes:
     modules = tuple(folder.rglob("*.py"))
     trust.require_modules(map(str, modules))
     names = {f"runner_agent/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in modules}
-    names["__main__.py"] = _DOOR.encode()
+    sources = hashlib.sha256(
+        b"".join(b"%s\0%d\0%s" % (name.encode(), len(names[name]), names[name]) for name in sorted(names))
+    )
+    names["__main__.py"] = _DOOR.format(sources.hexdigest()).encode()
     stream = io.BytesIO()
     # Nothing of the caller's Python and no site-packages: safer for root, and a quarter of its start is saved.
     stream.write(b"#!/usr/bin/env -S python3 -IS\n")
-    # It travels with every question, perhaps over a slow line.
+    # It may travel over a slow line.
     with zipfile.ZipFile(stream, "a") as archive:
         for name in sorted(names):
             entry = zipfile.ZipInfo(name, _MADE)

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from runner.model.event import Event, Progress
-from runner.model.plan import Step
-from runner.model.text import whole_number
+from runner.model.plan import Command, Step
+from runner.tools import rsync
 
-# What is sent is read and written by the sender, and read and written by the receiver or by ssh.
-_TIMES = 4
+# What is sent is read and written by the sender, and so by a receiver here; one elsewhere is seen by nobody here.
+_NEAR, _FAR = 4, 2
+# No file is longer than a number of so many digits.
+_DIGITS = 18
 
 
 class TransferCounter:
@@ -29,6 +31,7 @@ class TransferCounter:
         self._rest = b""
         self._files = self._bytes = self._shown = 0
         self._moved = self._before = 0
+        self._times = _FAR if isinstance(step.action, Command) and rsync.far(step.action.argv) else _NEAR
         self._reported = monotonic()
 
     def add(self, chunk: bytes) -> None:
@@ -53,10 +56,9 @@ class TransferCounter:
     def _line(self, line: bytes) -> None:
         if line[1:2] == b"f" and line[:1] in b"<>":
             parts = line.split(b"|", 3)
-            size = whole_number(parts[2].decode("ascii", "replace")) if len(parts) == 4 else None
-            if size is not None:
+            if len(parts) == 4 and parts[2].isdigit() and len(parts[2]) <= _DIGITS:
                 self._files += 1
-                self._bytes += size
+                self._bytes += int(parts[2])
                 self._before = self._moved
 
     def _event(self) -> Progress | None:
@@ -64,6 +66,6 @@ class TransferCounter:
             return None
         self._reported = monotonic()
         # It never goes back: what was only about right is made up for by the files that follow.
-        self._shown = max(self._shown, self._bytes + (self._moved - self._before) // _TIMES)
+        self._shown = max(self._shown, self._bytes + (self._moved - self._before) // self._times)
         at = datetime.now(UTC)
         return Progress(step=self._step.id, job=self._step.job, files=self._files, bytes=self._shown, at=at)

@@ -9,6 +9,8 @@ import signal
 import socket
 import subprocess
 import threading
+import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -24,19 +26,27 @@ ENVIRONMENT = {
 }
 
 
+# Who prints line by line, as rsync does, is read after ever longer pauses, many lines at once; whoever prints little is
+# not kept waiting, nor who fills the pipe.
+_MANY, _LONG, _ENOUGH, _PAUSE, _LONGEST = 32, 32 << 10, 8 << 10, 0.01, 0.08
+
+
 class Process:
     """A process of this machine with three pipes, leader of a session and group of its own."""
 
     linger = 2.0
     shell = b""
 
-    def __init__(self, argv: tuple[str, ...]) -> None:
-        """Start `argv`; OSError or ValueError if that cannot be done."""
-        self._process = process = _SPAWNER.submit(_spawn, argv, *[subprocess.PIPE] * 3).result()
+    def __init__(self, argv: tuple[str, ...], more: Mapping[str, str] | None = None) -> None:
+        """Start `argv`, with `more` in its environment; OSError or ValueError if that cannot be done."""
+        self._process = process = _SPAWNER.submit(
+            _spawn, argv, subprocess.PIPE, subprocess.PIPE, subprocess.PIPE, more
+        ).result()
         self._pipes = [pipe for pipe in (process.stdin, process.stdout, process.stderr) if pipe]
         self._input = self._pipes[0]
         self._lock = threading.Lock()
         self._gone = threading.Event()
+        self._short, self._pause = 0, _PAUSE
         self._reapable = True
         self.exit: int | None = None
         self._io: dict[int, int] = {}
@@ -46,14 +56,28 @@ class Process:
     def read(self, err: bool) -> bytes | None:
         """See Session."""
         pipe = self._pipes[2 if err else 1].fileno()
-        return os.read(pipe, 1 << 18) if _ready(pipe, select.POLLIN) else None
+        if not ready(pipe, select.POLLIN):
+            return None
+        if not err and self._short > _MANY:
+            time.sleep(self._pause)
+        data = os.read(pipe, 1 << 18)
+        if not err:
+            self._pace(len(data))
+        return data
+
+    def _pace(self, length: int) -> None:
+        if length >= _LONG:
+            self._short, self._pause = 0, _PAUSE
+        elif length < _ENOUGH and self._short > _MANY:
+            self._pause = min(self._pause * 2, _LONGEST)
+        self._short += 1
 
     def write(self, data: bytes) -> int:
         """See Session."""
         with self._lock:
             if self._input.closed:
                 raise BrokenPipeError
-            if not _ready(self._input.fileno(), select.POLLOUT):
+            if not ready(self._input.fileno(), select.POLLOUT):
                 return 0
             try:
                 return os.write(self._input.fileno(), data)
@@ -139,10 +163,11 @@ class Proxy:
         return next((line.strip() for line in reversed(errors.split("\n")) if line.strip()), "")
 
 
-def _ready(file: int, event: int) -> bool:
+def ready(file: int, event: int, milliseconds: int = 500) -> bool:
+    """Whether the file can be read (POLLIN) or written (POLLOUT), now or so soon; or has ended."""
     waiting = select.poll()
     waiting.register(file, event)
-    return bool(waiting.poll(500))
+    return bool(waiting.poll(milliseconds))
 
 
 # The kernel sends the death signal when the *thread* that forked ends, not the process: every
@@ -155,7 +180,9 @@ _prctl = ctypes.PyDLL(None).prctl
 _PR_SET_PDEATHSIG = 1
 
 
-def _spawn(argv: tuple[str, ...], stdin: int, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
+def _spawn(
+    argv: tuple[str, ...], stdin: int, stdout: int, stderr: int, more: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     if not argv:
         raise ValueError("there is no command")
     runner = os.getpid()
@@ -172,7 +199,7 @@ def _spawn(argv: tuple[str, ...], stdin: int, stdout: int, stderr: int) -> subpr
         stdout=stdout,
         stderr=stderr,
         cwd="/",
-        env={**ENVIRONMENT, "HOME": str(Path.home())},
+        env={**ENVIRONMENT, "HOME": str(Path.home()), **(more or {})},
         start_new_session=True,
         preexec_fn=die_with_the_runner,  # noqa: PLW1509
     )

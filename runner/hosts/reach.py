@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
+from runner.hosts import ssh_through
+from runner.hosts.shared import SharedConnections
 from runner.hosts.ssh import Ssh
 from runner.hosts.transport import Local, Transport
 from runner.model.errors import RunnerError, remedy
 from runner.model.site import Site
-from runner.tools import private, ssh
+from runner.tools import agent, private, ssh, trust
 
 
 def write_ssh_config(site: Site, config_path: Path) -> None:
-    """Write the generated configuration to `config_path` at once, readable by its owner only. RunnerError."""
+    """Write the generated configuration to `config_path`, and what rsync calls beside it, both for their owner only.
+
+    RunnerError.
+    """
     try:
         private.put(config_path, ssh.config(site, str(config_path)))
+        private.put(ssh.through(config_path.parent), _through())
     except OSError as error:
         raise RunnerError(f"{config_path} cannot be written: {error.strerror}", do=remedy(error)) from error
 
@@ -25,12 +32,21 @@ def transports(site: Site, config_path: Path) -> Mapping[str, Transport]:
 
     Nothing is connected before it is used. `write_ssh_config` must have written `config_path`.
     """
-    return {
-        host.name: Local(host.name)
-        if not site.live or host.name == site.controller
-        else Ssh(host.name, str(config_path), ssh.known_hosts(site))
+    far = {
+        host.name: Ssh(host.name, str(config_path), ssh.known_hosts(site), agent.program(host))
         for host in site.hosts
+        if site.live and host.name != site.controller
     }
+    shared = SharedConnections({name: way.connection for name, way in far.items()})
+    near = {host.name: Local(host.name, agent.program(host), shared) for host in site.hosts if host.name not in far}
+    return {host.name: {**far, **near}[host.name] for host in site.hosts}
+
+
+@functools.cache
+def _through() -> str:
+    path = Path(ssh_through.__file__)
+    trust.require_modules((str(path),))
+    return path.read_text("utf-8")
 
 
 def make(site: Site) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from signal import Signals
 
-from runner.hosts.connection import OPEN_TIMEOUT, Connection, Unreachable
+from runner.hosts.connection import OPEN_TIMEOUT, Connection
+from runner.hosts.line import Unreachable, refused_to_run
 from runner.hosts.process import ENVIRONMENT
 from runner.hosts.session import Carrier, CommandFailure, Session
 from runner.hosts.transport import Result, Transport, cannot_start, not_started
@@ -36,14 +37,14 @@ class Ssh(Transport):
     Bourne shell. `host` is a name of the ssh configuration at `config_path`.
     """
 
-    def __init__(self, host: str, config_path: str, known_hosts: Sequence[str]) -> None:
+    def __init__(self, host: str, config_path: str, known_hosts: Sequence[str], agent: str = "") -> None:
         """Connect to nothing yet."""
-        super().__init__(host)
-        self._connection = Connection(host, config_path, tuple(known_hosts))
+        super().__init__(host, agent)
+        self.connection = Connection(host, config_path, tuple(known_hosts))
 
     def _open(self, argv: tuple[str, ...]) -> Session | Result:
         try:
-            return _RemoteCommand(self._connection, self.host, argv)
+            return _RemoteCommand(self.connection, self.host, argv)
         except Unreachable as problem:
             # Not a word of the command: it is not its fault.
             why, text = f"ssh: {problem.why}", f"ssh: {problem}"
@@ -53,7 +54,7 @@ class Ssh(Transport):
 
     def close(self) -> None:
         """See Transport."""
-        self._connection.close()
+        self.connection.close()
 
 
 class _RemoteCommand:
@@ -71,6 +72,7 @@ class _RemoteCommand:
         self._absent = ""
         self._lost = ""
         self._broken = ""
+        self._barred = ""
         self._host, self._argv = host, argv
         self._connection = connection
         self._token = secrets.token_hex(16)
@@ -128,7 +130,9 @@ class _RemoteCommand:
         """Close the channel, so that `exit` is known."""
         status = self._channel.exit_status
         killed_by = getattr(self._channel, "killed_by", "")
-        if self._absent or self._refused:
+        if refused_to_run(self._channel):
+            self._barred = self._connection.barred
+        elif self._absent or self._refused:
             self.exit = None
         elif status >= 0:
             self.exit = status
@@ -147,6 +151,8 @@ class _RemoteCommand:
                 brief=self._absent,
                 do=f"install {self._argv[0]} there",
             )
+        if self._barred:
+            return CommandFailure(f"ssh: {self._barred}", lost=True)
         if self._refused and not carrier.timed_out:
             do = f"give {self._connection.account} a Bourne shell that runs commands"
             return CommandFailure(f"{self._shell_words()}: the command was not run", do=do)

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from runner.hosts.process import Process
 from runner.hosts.session import GRACE, KEPT_ERR, Carrier, Limits, Pace, Session, StopSignal
+from runner.hosts.shared import SharedConnections
 
 PUT_TIMEOUT = 60.0
 
@@ -53,9 +54,9 @@ class Result:
 class Transport(ABC):
     """Runs commands on one host. Safe for several threads. Nothing of the runner's environment gets there."""
 
-    def __init__(self, host: str) -> None:
-        """`host` is only its name in the site."""
-        self.host = host
+    def __init__(self, host: str, agent: str = "") -> None:
+        """`host` is only its name in the site; `agent` is where runner-agent is installed there, "" if unknown."""
+        self.host, self.agent = host, agent
 
     @abstractmethod
     def _open(self, argv: tuple[str, ...]) -> Session | Result:
@@ -181,11 +182,21 @@ class HeldCommand:
 class Local(Transport):
     """The machine that the runner is on. A command, not what it started, dies with the runner even by kill -9."""
 
+    def __init__(self, host: str, agent: str = "", shared: SharedConnections | None = None) -> None:
+        """As a Transport; commands here may use the connections that are `shared`."""
+        super().__init__(host, agent)
+        self._shared = shared
+
     def _open(self, argv: tuple[str, ...]) -> Session | Result:
         try:
-            return Process(argv)
+            return Process(argv, self._shared.environment() if self._shared else None)
         except (OSError, ValueError) as problem:
             return not_started(argv, self.host, str(problem))
+
+    def close(self) -> None:
+        """See Transport."""
+        if self._shared:
+            self._shared.close()
 
 
 def not_started(argv: tuple[str, ...], host: str, problem: str) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 
 from runner.model.site import Host, Site
 
@@ -17,9 +18,19 @@ def known_hosts(site: Site) -> tuple[str, ...]:
     return (site.known_hosts,) if site.known_hosts else _DEFAULT_KNOWN_HOSTS
 
 
-def rsh(config_path: str) -> tuple[str, ...]:
-    """Call ssh with the generated configuration, as rsync's remote shell."""
+def call(config_path: str) -> tuple[str, ...]:
+    """Call ssh with the generated configuration."""
     return ("ssh", "-F", config_path, "-oBatchMode=yes")
+
+
+def through(state: Path) -> Path:
+    """Where the program is that rsync calls for ssh: it runs commands over the connections of the runner."""
+    return state / "ssh.py"
+
+
+def rsh(state: str) -> tuple[str, ...]:
+    """What rsync calls as its remote shell."""
+    return ("python3", "-IS", str(through(Path(state))))
 
 
 def config(site: Site, config_path: str) -> str:

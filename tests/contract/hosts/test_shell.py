@@ -13,7 +13,7 @@ from runner.hosts.reach import write_ssh_config
 from runner.jobs.snapshots import shell
 from runner.model.facts import HostFacts
 from runner.tools import rsync
-from runner.tools.ssh import rsh
+from runner.tools.ssh import call, rsh
 from tests.contract.sshd import Sshd, sshd
 from tests.contract.ways import site, ssh
 
@@ -82,10 +82,10 @@ def test_the_probe_reads_the_host_and_rsync_is_not_tried(tmp_path: Path) -> None
         # What the finding keeps from people, and the command that it gives them.
         config = tmp_path / "ssh_config"
         write_ssh_config(site(server), config)
-        ends = rsync.Ends(source=f"{tmp_path}/.bashrc", target=f"backup:{tmp_path}/there/", rsh=rsh(str(config)))
-        tried = subprocess.run(rsync.send(ends, link_dest=(), exclude=()), capture_output=True, check=False)
+        ends = rsync.Ends(source=f"{tmp_path}/.bashrc", target=f"backup:{tmp_path}/there/", rsh=rsh(str(tmp_path)))
+        tried = subprocess.run(rsync.send(ends, exclude=()), capture_output=True, check=False)
         assert b"is your shell clean?" in tried.stderr
-        asked = subprocess.run((*rsh(str(config)), "backup", "true"), capture_output=True, check=False)
+        asked = subprocess.run((*call(str(config)), "backup", "true"), capture_output=True, check=False)
         assert asked.stdout.startswith(b"Welcome")
 
 

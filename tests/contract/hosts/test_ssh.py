@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -12,14 +14,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fabric
+import paramiko  # type: ignore[import-untyped]
 import pytest
 from pytest_mock import MockerFixture
 
-from runner.hosts import connection
+from runner.hosts import connection, line
 from runner.hosts.reach import transports, write_ssh_config
 from runner.hosts.ssh import Ssh
 from runner.hosts.transport import Local, Result
-from runner.tools.ssh import rsh
+from runner.tools.ssh import call, rsh
 from tests.contract.sshd import Sshd, free_port, new_key, sshd
 from tests.contract.ways import server, site, ssh
 
@@ -61,6 +64,31 @@ def test_a_host_with_another_key_than_the_known_one_is_refused(server: Sshd, tmp
     result = touch(ssh(server, tmp_path, known=known))
     assert result.exit is None
     assert "is not the one in known_hosts" in result.error
+
+
+def test_lines_of_known_hosts_that_are_for_others_are_in_nobodys_way(server: Sshd, tmp_path: Path) -> None:
+    known = tmp_path / "marked"
+    other = new_key(tmp_path / "authority").with_suffix(".pub").read_text()
+    odd = "[127.0.0.1] ssh-ed25519 AAA=\n[127.0.0.1] ssh-new AAAA\n[127.0.0.1]\n"
+    marked = f"# x\n\n@cert-authority *.example.edu {other}@revoked * {other}\t{odd}|1|x|y ssh-ed25519 AAAA\n"
+    known.write_bytes(marked.encode() + b"\xff\xfe x y\n" + server.known_hosts.read_bytes())
+    way = ssh(server, tmp_path, known=known)
+    assert way.run(("true",), timeout=30).exit == 0
+    way.close()
+    # A name that is hashed there is the host's own too.
+    shutil.copy(server.known_hosts, known)
+    subprocess.run(("ssh-keygen", "-q", "-H", "-f", known), check=True, capture_output=True)
+    assert "127.0.0.1" not in known.read_text()
+    assert way.run(("true",), timeout=30).exit == 0
+    way.close()
+
+
+def test_a_host_whose_key_is_revoked_is_refused(server: Sshd, tmp_path: Path, touch: Try) -> None:
+    known = tmp_path / "revoked"
+    known.write_text(f"{server.known_hosts.read_text()}@revoked * {server.host_key()} it was stolen\n")
+    result = touch(ssh(server, tmp_path, known=known))
+    assert result.exit is None
+    assert "has a host key that known_hosts revokes, ssh-ed25519 SHA256:" in result.why
 
 
 def test_without_any_known_hosts_file_nobody_is_trusted(server: Sshd, tmp_path: Path, touch: Try) -> None:
@@ -195,6 +223,7 @@ def test_more_commands_at_once_than_a_connection_may_carry_get_a_second_one(tmp_
 
 def test_a_connection_that_hangs_is_replaced(server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "OPEN_TIMEOUT", 1.0)
+    monkeypatch.setattr(connection, "FRESH", 0.0)
     way = ssh(server, tmp_path)
     way.run(("true",), timeout=30)
     (mine,) = server.connections()
@@ -204,6 +233,50 @@ def test_a_connection_that_hangs_is_replaced(server: Sshd, tmp_path: Path, monke
     finally:
         os.kill(mine, signal.SIGCONT)
         way.close()
+
+
+@pytest.mark.parametrize(("name", "shared"), [("backup", False), ("backup", True), ("hidden", False)])
+def test_a_host_whose_kernel_alone_answers_is_given_up(
+    server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, shared: bool
+) -> None:
+    monkeypatch.setattr(line, "KEEPALIVE", 0.1)
+    write_ssh_config(site(server), tmp_path / "ssh_config")
+    ways = transports(site(server), tmp_path / "ssh_config")
+    assert ways[name].run(("sleep", "1"), timeout=30).exit == 0, "one that answers lives on"
+    mine = server.connections()[-1]
+    timer = threading.Timer(0.5, os.kill, (mine, signal.SIGSTOP))
+    timer.start()
+    begin = time.monotonic()
+    argv = (*rsh(str(tmp_path)), name) if shared else ()
+    result = ways["papio" if shared else name].run((*argv, "sleep", "60"), timeout=90)
+    timer.join()
+    assert (result.exit, b"broke" in result.err + result.error.encode()) == (255, True)
+    assert time.monotonic() - begin < 30
+    os.kill(mine, signal.SIGCONT)
+    for way in ways.values():
+        way.close()
+
+
+def test_the_next_command_has_a_session_that_was_opened_while_the_first_ran(
+    server: Sshd, tmp_path: Path, mocker: MockerFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "FRESH", 60.0)
+    way, asked, real = ssh(server, tmp_path), list[threading.Thread](), paramiko.Transport.open_session
+
+    def opened(*given: object, **more: object) -> object:
+        asked.append(threading.current_thread())
+        return real(*given, **more)
+
+    mocker.patch("paramiko.Transport.open_session", autospec=True, side_effect=opened)
+    for _ in range(3):
+        assert way.run(("sleep", "0.5"), timeout=30).exit == 0
+    # Who waits is this thread.
+    assert (asked.count(threading.current_thread()), len(asked)) == (1, 4)
+    # One that waits for a command shows nothing of the line after a while.
+    monkeypatch.setattr(connection, "FRESH", 0.0)
+    assert way.run(("true",), timeout=30).exit == 0
+    assert asked.count(threading.current_thread()) == 2
+    way.close()
 
 
 def test_a_put_whose_connection_breaks_leaves_the_old_content_or_the_whole_new_one(
@@ -233,6 +306,41 @@ def test_a_connection_that_dies_in_the_middle_of_a_send_is_no_crash(
     result = way.run(("sh", "-c", "cat >/dev/null; exit 7"), stdin=(b"lost",), timeout=5)
     assert result.exit != 0
     way.close()
+
+
+class Barring(paramiko.ServerInterface):  # type: ignore[misc]
+    """A server that has no process left for anybody: it opens sessions and runs nothing."""
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        """Whoever comes."""
+        return int(paramiko.common.AUTH_SUCCESSFUL)
+
+    def get_allowed_auths(self, username: str) -> str:
+        """By key."""
+        return "publickey"
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        """Any session."""
+        return int(paramiko.common.OPEN_SUCCEEDED)
+
+
+def test_a_command_that_the_host_refuses_to_run_is_said_to_be_that(server: Sshd, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            transport = paramiko.Transport(listening.accept()[0])
+            transport.add_server_key(paramiko.Ed25519Key.from_private_key_file(str(server.folder / "host_key")))
+            transport.start_server(server=Barring())
+
+        threading.Thread(target=serve, daemon=True).start()
+        port = listening.getsockname()[1]
+        known = tmp_path / "known"
+        known.write_text(server.known_hosts.read_text().replace(str(server.port), str(port)))
+        way = ssh(server, tmp_path, known=known, port=port)
+        result = way.run(("true",), stdin=(b"for nobody" * 100_000,), timeout=30)
+        assert (result.exit, result.lost) == (None, True)
+        assert result.error.startswith("ssh: backup refused to run the command: ")
+        way.close()
 
 
 def test_commands_of_one_host_share_one_connection(server: Sshd, tmp_path: Path) -> None:
@@ -272,10 +380,10 @@ def test_ssh_and_fabric_read_the_configuration_alike(server: Sshd, tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["backup", "hidden"])
-def test_rsyncs_own_ssh_gets_there_by_the_same_configuration(server: Sshd, tmp_path: Path, name: str) -> None:
+def test_ssh_gets_there_by_the_same_configuration(server: Sshd, tmp_path: Path, name: str) -> None:
     config = tmp_path / "with space" / "ssh_config"
     write_ssh_config(site(server), config)
-    result = Local("papio").run((*rsh(str(config)), name, "echo", "there"), timeout=30)
+    result = Local("papio").run((*call(str(config)), name, "echo", "there"), timeout=30)
     assert (result.exit, result.out) == (0, b"there\n")
 
 

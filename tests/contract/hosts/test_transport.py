@@ -200,6 +200,14 @@ def test_a_slow_sink_loses_nothing(way: Transport) -> None:
     assert sum(came) == 3_000_000
 
 
+def test_what_is_printed_line_by_line_comes_whole_and_in_order(way: Transport) -> None:
+    lines = [b"%d\n" % number for number in range(3000)]
+    program = "import os\nfor number in range(3000): os.write(1, b'%d\\n' % number)"
+    came: list[bytes] = []
+    assert way.run(("python3", "-ISc", program), sink=came.append, timeout=60).exit == 0
+    assert b"".join(came) == b"".join(lines)
+
+
 def test_silence_beyond_the_limit_ends_the_command_and_is_told(way: Transport) -> None:
     result = way.run(sh("echo one; sleep 600"), timeout=60, pace=Pace(stall=1))
     assert (result.timed_out, result.exit, result.out) == (True, -15, b"one\n")

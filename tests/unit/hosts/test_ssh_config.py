@@ -70,5 +70,6 @@ def test_a_value_that_could_say_something_else_is_refused(field: str, bad: str) 
         ssh.config(replace(SITE, hosts=(host,)), "/c")
 
 
-def test_rsync_calls_ssh_with_the_same_file() -> None:
-    assert ssh.rsh("/c") == ("ssh", "-F", "/c", "-oBatchMode=yes")
+def test_rsync_calls_what_lies_beside_the_configuration() -> None:
+    assert ssh.rsh("/state") == ("python3", "-IS", "/state/ssh.py")
+    assert ssh.call("/state/ssh_config") == ("ssh", "-F", "/state/ssh_config", "-oBatchMode=yes")

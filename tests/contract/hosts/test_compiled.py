@@ -1,0 +1,197 @@
+"""What the program was compiled to lies beside it, and is run only where nobody else can have written it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runner.agent import start
+from runner.engine import probe
+from runner.hosts.boot import run_agent
+from runner.hosts.transport import Local
+from runner.tools.agent import PROGRAM
+
+PYTHON = (sys.executable, "-IS")
+ANEW = "compiled anew"
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """The program, in a folder of its own."""
+    program = tmp_path / "sbin" / "runner-agent"
+    program.parent.mkdir(mode=0o755)
+    program.write_bytes(probe.runner_agent())
+    return program
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program of which something is kept, and that tells where it is compiled again."""
+    program = tmp_path_factory.mktemp("used") / "runner-agent"
+    program.write_bytes(probe.runner_agent())
+    begun(program)
+    telling(program)
+    return program
+
+
+@pytest.fixture
+def own(used: Path, tmp_path: Path) -> Path:
+    """A copy of that."""
+    shutil.copytree(used.parent, tmp_path / "own")
+    return tmp_path / "own" / used.name
+
+
+def test_of_the_installed_one_it_lies_where_no_snapshot_has_it_and_elsewhere_beside_the_program() -> None:
+    assert start.folder_of(PROGRAM) == "/run/runner/compiled"
+    assert start.folder_of("/site/sandbox/usr/local/sbin/runner-agent") == "/site/sandbox/usr/local/sbin/__pycache__"
+
+
+def begun(program: Path, *before: str) -> subprocess.CompletedProcess[str]:
+    """A verb that writes, refused for its words."""
+    return subprocess.run((*before, *PYTHON, str(program), "begin"), capture_output=True, text=True, check=False)
+
+
+def kept(program: Path) -> Path:
+    return program.parent / "__pycache__" / "runner-agent.pyc"
+
+
+def telling(program: Path, tells: str = ANEW, door: bytes = b"") -> None:
+    """Make a program of it that tells so when it runs: what is kept of the other is what it takes for its own."""
+    old = zipfile.ZipFile(io.BytesIO(program.read_bytes()))
+    entries = {name: old.read(name) for name in old.namelist()}
+    entries["__main__.py"] = door or entries["__main__.py"]
+    entries["runner_agent/__main__.py"] += f"print({tells!r})\n".encode()
+    with program.open("wb") as stream, zipfile.ZipFile(stream, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+
+
+def told(program: Path) -> str:
+    """What it tells beside its answer, which is always the same."""
+    ended = begun(program)
+    *lines, answer = ended.stdout.splitlines()
+    assert ended.returncode == 1 and "takes 2 words" in json.loads(answer)["error"], ended
+    return "".join(lines)
+
+
+def _cut_off(program: Path) -> None:
+    os.truncate(kept(program), kept(program).stat().st_size - 1)
+
+
+def _emptied(program: Path) -> None:
+    os.truncate(kept(program), 0)
+
+
+def _rotten(program: Path) -> None:
+    content = bytearray(kept(program).read_bytes())
+    content[len(content) // 2] ^= 1
+    kept(program).write_bytes(content)
+
+
+def _of_another_python(program: Path) -> None:
+    content = kept(program).read_bytes()
+    kept(program).write_bytes(bytes([content[0] ^ 1]) + content[1:])
+
+
+def _of_another_version(program: Path) -> None:
+    telling(
+        program, "", door=b"import sys\n\nfrom runner_agent.start import run\n\nrun(sys.argv[0], '%s')\n" % (b"0" * 64)
+    )
+
+
+def _writable(program: Path) -> None:
+    kept(program).chmod(0o620)
+
+
+def _in_an_open_folder(program: Path) -> None:
+    kept(program).parent.chmod(0o702)
+
+
+def _a_link(program: Path) -> None:
+    kept(program).rename(program.with_name("elsewhere"))
+    kept(program).symlink_to(program.with_name("elsewhere"))
+
+
+def _a_linked_folder(program: Path) -> None:
+    kept(program).parent.rename(program.with_name("elsewhere"))
+    kept(program).parent.symlink_to(program.with_name("elsewhere"))
+
+
+def _a_fifo(program: Path) -> None:
+    kept(program).unlink()
+    os.mkfifo(kept(program), 0o600)
+
+
+def _anothers(program: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root gives a file away")
+    os.chown(kept(program), 65534, -1)
+
+
+def _in_anothers_folder(program: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root gives a folder away")
+    os.chown(kept(program).parent, 65534, -1)
+
+
+def test_what_was_compiled_is_run_next_time(program: Path) -> None:
+    assert "takes 2 words" in begun(program).stdout
+    assert [path.stat().st_mode & 0o777 for path in (kept(program).parent, kept(program))] == [0o700, 0o600]
+    telling(program)
+    assert told(program) == ""
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _cut_off, _emptied, _rotten, _of_another_python, _of_another_version, _writable, _in_an_open_folder, _a_link,
+        _a_linked_folder, _a_fifo, _anothers, _in_anothers_folder,
+    ],
+)  # fmt: skip
+def test_what_others_may_have_written_or_is_of_another_is_not_run(spoil: Callable[[Path], None], own: Path) -> None:
+    spoil(own)
+    assert told(own) == ANEW
+
+
+@pytest.mark.parametrize("spoil", [_cut_off, _of_another_version, _a_link])
+def test_it_is_replaced_and_nothing_else_stays_beside_it(spoil: Callable[[Path], None], own: Path) -> None:
+    spoil(own)
+    kept(own).with_name("runner-agent.pyc.tmp").write_bytes(b"what a power cut left")
+    assert told(own) == ANEW
+    telling(own, "and again")
+    assert told(own) == ANEW
+    assert list(kept(own).parent.iterdir()) == [kept(own)]
+
+
+def test_where_nothing_can_be_kept_the_answer_is_the_same(program: Path) -> None:
+    # A full disk; and a file where the folder would be.
+    ended = begun(program, "prlimit", "--fsize=1000")
+    assert ended.returncode == 1 and "takes 2 words" in ended.stdout and not ended.stderr
+    assert not list(kept(program).parent.iterdir())
+    kept(program).parent.rmdir()
+    kept(program).parent.write_bytes(b"")
+    ended = begun(program)
+    assert ended.returncode == 1 and "takes 2 words" in ended.stdout and not ended.stderr
+
+
+def test_a_look_at_a_host_leaves_nothing_there_and_gains_from_what_is(program: Path, tmp_path: Path) -> None:
+    way = Local("papio", str(program))
+
+    def asked() -> bytes:
+        result = run_agent(way, program.read_bytes(), ("find", str(tmp_path)), {"path": "/etc"}, timeout=60)
+        return result.out
+
+    answer = asked()
+    assert not kept(program).parent.exists()
+    begun(program)
+    telling(program)
+    assert asked() == answer and not answer.startswith(ANEW.encode())
