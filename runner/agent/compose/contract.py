@@ -1,0 +1,81 @@
+"""The options of `clone` and `compose`, and their answers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..arguments import AbsolutePath, Count, DeclaredDisk, PathWord, SnapshotName, SnapshotNameOrNone, SnapshotWord
+
+
+class Clone(NamedTuple):
+    """Options of `clone`: each `basis` is SNAPSHOT=/MOUNTPOINT, what the filesystem mounted there begins as.
+
+    `recycle` is the sealed snapshot that retention gives up: its tree becomes the clone. At least `min` without
+    exceptions must stay, of which each job and day has `per_day`; see `expire`.
+    """
+
+    store: PathWord
+    name: SnapshotWord
+    plan: str
+    basis: tuple[str, ...] = ()
+    recycle: SnapshotNameOrNone = ""
+    min: Count = 0
+    per_day: Count = 0
+    disk: DeclaredDisk = DeclaredDisk()
+
+
+class ClonedFilesystem(NamedTuple):
+    """A filesystem that was cloned: `names` it has now, its top among them.
+
+    Of these, `folders` are folders, `kept` were there, `linked` are links made now, and `copied` files that took no
+    more links. `removed` names were there and are not in the basis.
+    """
+
+    mount: AbsolutePath
+    basis: SnapshotName
+    names: Count
+    folders: Count
+    kept: Count
+    linked: Count
+    copied: Count
+    removed: Count
+
+
+class Cloned(NamedTuple):
+    """Answer of `clone`; `recycled` is the snapshot that went for it, "" for none."""
+
+    filesystems: tuple[ClonedFilesystem, ...]
+    recycled: SnapshotNameOrNone = ""
+
+
+class Compose(NamedTuple):
+    """Options of `compose`: `listed` and `settled` are STEP=/MOUNTPOINT, the steps whose outputs are on stdin."""
+
+    store: PathWord
+    name: SnapshotWord
+    plan: str
+    listed: tuple[str, ...] = ()
+    settled: tuple[str, ...] = ()
+    disk: DeclaredDisk = DeclaredDisk()
+
+
+class ComposedFilesystem(NamedTuple):
+    """A filesystem that was composed: `names` it has now, its top among them.
+
+    `placed` names came from what was sent, `kept` are the basis's still: nothing of what was sent differs, or it is a
+    folder that was away. `removed` were in the clone. `missing` were listed and not sent: they are gone from the
+    source, or cannot be read.
+    """
+
+    mount: AbsolutePath
+    names: Count
+    placed: Count
+    kept: Count
+    removed: Count
+    missing: Count
+
+
+class Composed(NamedTuple):
+    """Answer of `compose`: the filesystems that were cloned; one that was sent whole is only moved into its place."""
+
+    filesystems: tuple[ComposedFilesystem, ...]
