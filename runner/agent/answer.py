@@ -12,6 +12,7 @@ from typing import Any
 
 FAILED = 1
 BUSY = 75
+STALE = 77
 NO_ROOM = 78
 ALREADY = 79
 
@@ -23,6 +24,8 @@ HARMFUL = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 class Refused(Exception):
     """The agent will not do it, or could not; `do` is what to do next, `code` the exit code.
+
+    STALE: what is there is not what the plan was made from.
 
     `again`: another plan may well do better, since this one changed what is there. `cause` is `full`, `unusable` or
     `clock` where the disk is full, or is not as it must be, or a clock is wrong: other jobs suffer from it too.
@@ -100,6 +103,8 @@ def refuse(refused: Refused) -> int:
         answer["already"] = refused.made
     if refused.code == BUSY:
         answer["held"] = False
+    if refused.code == STALE:
+        answer["stale"] = True
     emit(answer)
     return refused.code
 

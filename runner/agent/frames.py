@@ -9,6 +9,9 @@ from typing import Any, BinaryIO
 from .answer import Refused, shown
 
 LONGEST = 1 << 20
+PIECE = 1 << 16
+# How a step ended, in a frame.
+DONE, NOT_NEEDED = "done", "not needed"
 
 
 class Frame:
@@ -29,6 +32,26 @@ class Frame:
                 raise _torn(self.source)
             self._left -= len(line)
             yield line
+
+    def names(self) -> Iterator[bytes]:
+        """Each name once, without the NUL that ends it. Refused where the last one has none, or is endless."""
+        begun = b""
+        while self._left:
+            piece = self._stream.read(min(self._left, PIECE))
+            if not piece:
+                raise _torn(self.source)
+            self._left -= len(piece)
+            *whole, rest = piece.split(b"\0")
+            if whole:
+                whole[0] = begun + whole[0]
+                yield from whole
+                begun = rest
+            else:
+                begun += rest
+            if len(begun) > LONGEST:
+                raise _torn(self.source)
+        if begun:
+            raise _torn(self.source)
 
     def skip(self) -> None:
         """Read to the end of the frame."""

@@ -13,6 +13,8 @@ from typing import BinaryIO
 
 # No file of a store that is read whole is ever as long: what is longer is none of ours.
 MOST = 64 << 20
+# So much of a file is read at a time.
+CHUNK = 1 << 20
 
 
 class Irregular(OSError):

@@ -1,0 +1,46 @@
+"""Keep what was compiled of the program beside it, so that the next start need not do it again."""
+
+from __future__ import annotations
+
+import importlib
+import marshal
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from . import durable
+from .start import KEPT, Code, Modules, folder_of, head, is_ours, kept
+
+# What only looks is asked every day, and keeps nothing itself.
+DAILY = ("probe", "host.mounts", "inventory.host", "look.changed", "snapshots.keep_room", "store.newest")
+
+
+def keep(program: str, sources: str, modules: Modules) -> None:
+    """Add what is new to what is kept. Where that cannot be written, it is compiled again each time."""
+    for place in DAILY:
+        importlib.import_module(f".{place}", __package__)
+    with suppress(OSError):
+        durable.make_folders(Path(folder_of(program)))
+        folder = os.open(folder_of(program), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            if is_ours(os.fstat(folder)):
+                new = {name: (package, marshal.dumps(code)) for name, (package, code) in modules.new.items()}
+                # Another one may have kept its own meanwhile.
+                _write(folder, sources, {**kept(program, sources), **new})
+        finally:
+            os.close(folder)
+
+
+def _write(folder: int, sources: str, codes: dict[str, Code]) -> None:
+    """In one move. What is left of a draft by a power cut or a full disk is no draft of the next."""
+    content, draft = marshal.dumps(codes), f"{KEPT}.tmp"
+    with suppress(FileNotFoundError):
+        os.unlink(draft, dir_fd=folder)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    try:
+        with os.fdopen(os.open(draft, flags, 0o600, dir_fd=folder), "wb") as stream:
+            stream.write(head(sources, content) + content)
+        os.rename(draft, KEPT, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(draft, dir_fd=folder)

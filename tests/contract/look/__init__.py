@@ -1,0 +1,1 @@
+"""The verbs `look` and `settle`, on real trees."""
