@@ -13,10 +13,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
 
+from runner.engine.job.beside import Beside
+from runner.engine.job.stop import JobStop
 from runner.engine.spool import Spool
 from runner.engine.step import Stepper, step_outcome
+from runner.hosts.holds import Holds
 from runner.hosts.session import StopSignal
 from runner.hosts.transport import HeldCommand, Transport
 from runner.model import cause
@@ -31,8 +33,6 @@ from runner.tools.answers import last_object, read
 from runner.tools.lack import plain
 
 _LOCK_PATIENCE = 30.0
-_LOOK = 1.0
-_PARTING = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,13 +68,14 @@ def run(plan: Plan, means: Means) -> tuple[Outcome, ...]:
     finished = {job.name: threading.Event() for job in plan.jobs}
     unready: dict[str, Outcome] = {}
     turns = {lock.resource: threading.Lock() for job in plan.jobs for lock in job.locks}
+    holds = Holds(plan.jobs)
 
     def run_job(job: PlannedJob) -> tuple[Outcome, ...]:
         try:
             for name in job.after:
                 if name in finished:
                     finished[name].wait()
-            own = _JobRun(plan, job, means, spool)
+            own = _JobRun(plan, job, means, spool, holds)
             if missing := [outcome for host, outcome in unready.items() if host in own.hosts]:
                 outcomes = own.refuse(missing[0])
                 means.left(job, outcomes)
@@ -91,6 +92,7 @@ def run(plan: Plan, means: Means) -> tuple[Outcome, ...]:
             means.left(job, outcomes)
             return outcomes
         finally:
+            holds.over(job.name)
             finished[job.name].set()
 
     try:
@@ -104,13 +106,14 @@ def run(plan: Plan, means: Means) -> tuple[Outcome, ...]:
 class _JobRun:
     """One job of the plan while it runs."""
 
-    def __init__(self, plan: Plan, job: PlannedJob, means: Means, spool: Spool) -> None:
+    def __init__(self, plan: Plan, job: PlannedJob, means: Means, spool: Spool, holds: Holds) -> None:
         self._job = job
+        self._holds = holds
         self._steps = tuple(step for step in plan.steps if step.job == job.name)
         self._means = means
         self._spool = spool
         self._outcomes: dict[str, Outcome] = {}
-        self._stop = _JobStop(means.stop)
+        self._stop = JobStop(means.stop)
         self._stepper = Stepper(
             transports=means.transports,
             artifacts=means.artifacts,
@@ -119,7 +122,7 @@ class _JobRun:
             stop=self._stop,
             tell=means.tell,
             acts=self._stop.release,
-            read_by=frozenset(name for step in plan.steps for name in step.inputs),
+            read_by=frozenset(name for step in plan.steps for name in step.reads),
         )
 
     def run(self) -> tuple[Outcome, ...]:
@@ -140,7 +143,10 @@ class _JobRun:
             if all(outcome.state not in STOPPED for outcome in self._outcomes.values()):
                 for step in self._steps:
                     self._spool.drop(step)
-        return tuple(self._outcomes.values())
+        return self._in_order()
+
+    def _in_order(self) -> tuple[Outcome, ...]:
+        return tuple(self._outcomes[step.id] for step in self._steps)
 
     @property
     def prepares(self) -> bool:
@@ -157,12 +163,12 @@ class _JobRun:
             outcome = step_outcome(self._steps[0], why.state, note)
             self._end(self._steps[0], replace(outcome, cause=why.cause or cause.of_job(why.job)))
             self._rest()
-        return tuple(self._outcomes.values())
+        return self._in_order()
 
     def _hold(self, lock: Lock, stack: ExitStack) -> Outcome | None:
         first = self._steps[0]
         try:
-            held = stack.enter_context(_holding(self._means.transports[lock.host], lock, self._stop))
+            held = stack.enter_context(self._holding(lock))
         except OSError as error:
             return step_outcome(first, State.FAILED, f"{lock.resource}: {error}")
         line = last_object(held.first_line(_LOCK_PATIENCE))
@@ -181,9 +187,25 @@ class _JobRun:
         lost = cause.of_host(lock.host, cause.Fault.UNREACHABLE) if ended.lost else ""
         return replace(outcome, result=line, cause=lost)
 
+    @contextmanager
+    def _holding(self, lock: Lock) -> Iterator[HeldCommand]:
+        held = self._holds.take(self._means.transports[lock.host], lock)
+        try:
+            yield held
+        finally:
+            if held in self._stop.left:
+                held.leave(self._stop.parting())
+            elif not self._holds.keep(self._job, lock, held):
+                held.close()
+
     def _go(self) -> None:
+        with Beside() as beside:
+            self._go_on(beside)
+
+    def _go_on(self, beside: Beside) -> None:
         bad: set[str] = set()
         for step in self._steps:
+            bad.update(name for name, state in beside.ended(step.id) if state in STOPPED)
             if bad and not bad <= set(step.despite):
                 continue
             # What undoes something is done even when the run is stopped.
@@ -192,7 +214,9 @@ class _JobRun:
                 outcome = step_outcome(step, State.INTERRUPTED, f"{self._stop.why} before it began")
                 self._end(step, replace(outcome, cause=self._stop.cause))
                 bad.add(step.id)
-            elif self._run(step, cleanup) in STOPPED:
+            elif step.until and not cleanup:
+                beside.begin(step, self._run)
+            elif self._run(step, cleanup=cleanup) in STOPPED:
                 bad.add(step.id)
 
     def _only_looks(self, step: Step) -> bool:
@@ -201,7 +225,7 @@ class _JobRun:
             earlier.effect == Effect.READ for earlier in self._steps if earlier.id in step.despite
         )
 
-    def _run(self, step: Step, cleanup: bool) -> State:
+    def _run(self, step: Step, *, cleanup: bool = False) -> State:
         at = now()
         try:
             self._means.begun(step, at)
@@ -238,57 +262,3 @@ class _JobRun:
         self._outcomes[step.id] = outcome
         self._means.ended(step, outcome)
         self._means.tell(StepFinished(step=step, outcome=outcome, at=outcome.ended or now()))
-
-
-class _JobStop:
-    """A `StopSignal`: set when a person stops the run, or when a lock of this job is lost: nothing may go on then."""
-
-    def __init__(self, person: StopSignal) -> None:
-        self._person = person
-        self.held: list[tuple[HeldCommand, str]] = []
-        self.left: list[HeldCommand] = []
-        self._parted = 0.0
-
-    def is_set(self) -> bool:
-        return self._person.is_set() or not all(lock.alive() for lock, _ in self.held)
-
-    def release(self, step: str) -> None:
-        """From this step on the locks that say so may be lost; until they are they are held."""
-        self.left += [lock for lock, until in self.held if until == step]
-        self.held = [(lock, until) for lock, until in self.held if until != step]
-
-    def parting(self) -> float:
-        """How many seconds are left to release the locks that may be lost, counted from the first call."""
-        self._parted = self._parted or monotonic() + _PARTING
-        return max(self._parted - monotonic(), 0.0)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        # No event tells that a lock was lost: it is looked for.
-        end = monotonic() + timeout if timeout is not None else None
-        while not self.is_set():
-            left = _LOOK if end is None else end - monotonic()
-            if left <= 0:
-                return False
-            self._person.wait(min(_LOOK, left))
-        return True
-
-    @property
-    def why(self) -> str:
-        lost = "the lock was lost (its holder or the connection is gone)"
-        return "stopped" if self._person.is_set() else lost
-
-    @property
-    def cause(self) -> str:
-        return cause.STOPPED if self._person.is_set() else ""
-
-
-@contextmanager
-def _holding(transport: Transport, lock: Lock, stop: _JobStop) -> Iterator[HeldCommand]:
-    held = transport.start(lock.argv)
-    try:
-        yield held
-    finally:
-        if held in stop.left:
-            held.leave(stop.parting())
-        else:
-            held.close()

@@ -52,6 +52,13 @@ _ABOUT = {
 _COUNTED = {
     "send-": Role.SEND,
     "look-": Role.LOOK,
+    "resend-": Role.SEND,
+    "recheck-": Role.LOOK,
+    "compare-": Role.LOOK,
+    "differ-": Role.DIFFER,
+    "scan-": Role.SCAN,
+    "changed-": Role.CHANGED,
+    "settle-": Role.SETTLE,
     "explain-": Role.EXPLAIN,
     "walk-": Role.WALK,
     "expire-": Role.EXPIRE,

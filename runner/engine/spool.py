@@ -59,6 +59,17 @@ class Spool:
                 source_line = {"from": name, "state": outcome.state.value, "exit": outcome.exit}
             yield from _frame(source_line, path)
 
+    def content(self, step: Step) -> Iterator[bytes]:
+        """The output of `step` as it is."""
+        path = self.path(step)
+        yield from _chunks(path, path.stat().st_size)
+
+    def tail(self, step: Step, most: int) -> bytes:
+        """The last bytes of the output of `step`, at most so many."""
+        with self.path(step).open("rb") as file:
+            file.seek(-min(most, file.seek(0, os.SEEK_END)), os.SEEK_END)
+            return file.read()
+
     def drop(self, step: Step) -> None:
         """Forget all that was kept for the store this step writes, under its lock and after a seal.
 
@@ -114,9 +125,12 @@ def _frame(header: Mapping[str, object], path: Path) -> Iterator[bytes]:
     size = path.stat().st_size if path.exists() else 0
     yield json.dumps({**header, "bytes": size}).encode("ascii") + b"\n"
     if size:
-        with path.open("rb") as file:
-            left = size
-            while left and (chunk := file.read(min(_CHUNK, left))):
-                left -= len(chunk)
-                yield chunk
+        yield from _chunks(path, size)
     yield b"\n"
+
+
+def _chunks(path: Path, size: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while size and (chunk := file.read(min(_CHUNK, size))):
+            size -= len(chunk)
+            yield chunk

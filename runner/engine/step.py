@@ -25,9 +25,12 @@ from runner.tools import rsync
 from runner.tools.answers import last_object
 
 BUSY = 75
+STALE = 77
 ALREADY = 79
 _CHECK_PATIENCE = 60
 _STALL = 1800.0
+# No answer of a verb is longer, in bytes.
+_ANSWER = 1 << 16
 # What a broken connection leaves behind: no exit code, or that of ssh.
 _SSH_LOST = 255
 _LOST = (None, _SSH_LOST)
@@ -54,9 +57,9 @@ class Stepper:
         if step.needs and not self.live:
             return step_outcome(step, State.NOT_HERE, f"needs {' and '.join(step.needs)}: not in the sandbox", at)
         if isinstance(step.unless, Ended):
-            other = outcomes.get(step.unless.step)
-            if other and other.state == State.DONE and other.exit in step.unless.codes:
-                return step_outcome(step, State.NOT_NEEDED, f"{step.unless.step} ended {other.exit}", at)
+            for other in filter(None, map(outcomes.get, step.unless.steps)):
+                if other.state == State.DONE and other.exit in step.unless.codes:
+                    return step_outcome(step, State.NOT_NEEDED, f"{other.step} ended {other.exit}", at)
         elif step.unless:
             claim = self._claim(step.unless)
             if claim.holds:
@@ -72,7 +75,7 @@ class Stepper:
                 return replace(step_outcome(step, State.STALE, claim.advice, at), result=unread)
         if self.stop.is_set():
             return step_outcome(step, State.INTERRUPTED, "stopped before it began", at)
-        earlier = {name: (steps[name], outcomes[name]) for name in step.inputs if name in outcomes}
+        earlier = {name: (steps[name], outcomes[name]) for name in step.reads if name in outcomes}
         self.acts(step.id)
         return self._act(step, at, earlier)
 
@@ -131,6 +134,13 @@ class Stepper:
         self, step: Step, at: datetime, argv: tuple[str, ...], earlier: Mapping[str, tuple[Step, Outcome]]
     ) -> Outcome:
         stdin = self.spool.frames(step, earlier) if step.inputs else None
+        if step.feed:
+            ended = [each for each, outcome in earlier.values() if (outcome.state, outcome.exit) == (State.DONE, 0)]
+            if not ended:
+                return step_outcome(step, State.FAILED, "nothing was printed that it could read", at)
+            if not self.spool.path(ended[0]).stat().st_size:
+                return step_outcome(step, State.NOT_NEEDED, f"{ended[0].id} printed nothing", at)
+            stdin = self.spool.content(ended[0])
         spooled = bool(step.keep_output_as) or step.id in self.read_by
         transport = self.transports[step.host]
         counter = TransferCounter(step, self.tell) if step.keep_output_as or step.role == Role.COPY else None
@@ -150,13 +160,16 @@ class Stepper:
                     counter.add(chunk)
 
             result = transport.run(argv, stdin=stdin, timeout=step.timeout, sink=sink, stop=self.stop, pace=pace)
+        if result.exit not in step.ok_codes:
+            # Why it ended so is the last line, behind all that it had printed before.
+            result = replace(result, out=self.spool.tail(step, _ANSWER))
         return self._outcome_of(step, at, result)
 
     def _outcome_of(self, step: Step, at: datetime, result: Result, *, printed: bool = False) -> Outcome:
-        answer = last_object(result.out[-65536:]) if step.id not in self.read_by else {}
+        is_for_others = step.id in self.read_by and result.exit in step.ok_codes
+        answer = {} if is_for_others else last_object(result.out[-_ANSWER:])
         log = printable(result.err[-4096:])
-        already = result.exit == ALREADY and bool(answer.get("already"))
-        state = State.ALREADY if already else _state(step, result, stopped=self.stop.is_set())
+        state = _state(step, result, answer, stopped=self.stop.is_set())
         note = "" if state == State.DONE else _differs(result) if step.silent else _why(result, answer, log)
         if state == State.FAILED and step.keep_output_as and not result.error:
             note = rsync.WORDS.get(result.exit or 0, note)
@@ -168,7 +181,11 @@ class Stepper:
         return replace(step_outcome(step, state, note, at), exit=result.exit, result=answer, log=log, cause=lost)
 
 
-def _state(step: Step, result: Result, *, stopped: bool) -> State:
+def _state(step: Step, result: Result, answer: Mapping[str, Any], *, stopped: bool) -> State:
+    if result.exit == ALREADY and answer.get("already"):
+        return State.ALREADY
+    if result.exit == STALE and answer.get("stale") is True:
+        return State.STALE
     # Where 255 is expected the connection is: the command takes its host away.
     expected = result.exit == _SSH_LOST and _SSH_LOST in step.ok_codes
     if result.exit in step.ok_codes and not result.timed_out and (expected or not result.error):

@@ -12,10 +12,11 @@ from runner.model.role import Role
 from runner.model.run import State
 
 _MOST = 5000
-# Of what `begin` answers the folder of the partial, of what `check-disk` answers the disk; of whatever became of the
-# job or its run after the seal nothing is asked.
+# Of what `begin` answers the folder of the partial and the disk, which once `check-disk` told; of whatever became of
+# the job or its run after the seal nothing is asked.
 _SEALS = """
-SELECT seal.job, seal.ended, json_extract(begun.result, '$.partial'), json_extract(disk.result, '$.uuid')
+SELECT seal.job, seal.ended, json_extract(begun.result, '$.partial'),
+       coalesce(json_extract(begun.result, '$.uuid'), json_extract(disk.result, '$.uuid'))
 FROM steps AS seal
 JOIN steps AS begun ON begun.plan = seal.plan AND begun.job = seal.job AND begun.role = ? AND begun.state = ?
 LEFT JOIN steps AS disk ON disk.plan = seal.plan AND disk.job = seal.job AND disk.role = ? AND disk.state = ?

@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Literal
 
-from runner.model.names import AbsolutePath, Digest, MachineId, PlainWord, SnapshotName, SnapshotNameOrNone, Uuid
+from runner.model.names import AbsolutePath, Count, Digest, MachineId, PlainWord, SnapshotName, SnapshotNameOrNone, Uuid
 from runner.model.role import Role
+from runner.model.stored import DamagedFilesystem, Filled
 
 # The most characters that are read of what a probe's command printed.
 PRINTED = 64 * 1024 * 1024
-# A number that is never below zero, as in the contracts of the agent.
-Count = Annotated[int, 0]
-
 # The type of a folder that stands in for a filesystem, in the sandbox.
 STAND_IN = "stand-in"
 
@@ -55,15 +53,6 @@ class Proven:
 
     snapshot: SnapshotName
     at: datetime
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Filled:
-    """What a filesystem had when it was copied: how many files, how many bytes."""
-
-    mount: AbsolutePath
-    files: Count
-    size: Count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,21 +98,20 @@ class Snapshot:
 class Partial:
     """An interrupted snapshot, begun by `plan`; it counts for nothing and is only a basis to resume from.
 
-    `apart`: each filesystem lies in a folder of its own, `0`, `1` and so on in their order. In one that an older
-    runner began they lie in each other. How its transfer ended, None where nobody could note it: `full`, for room, with
-    `free` bytes and `inodes_free` of the disk then; `sent` bytes and `inodes_sent` are about what it takes.
+    `kept` are those that it took up, newest first. How its transfer ended, None where nobody could note it: `full`, for
+    room, with `free` bytes and `inodes_free` of the disk then; `sent` bytes and `inodes_sent` are about what it takes.
     """
 
     name: SnapshotName
     basis: SnapshotNameOrNone = ""
     filesystems: tuple[AbsolutePath, ...] = ()
-    apart: bool = False
     full: bool | None = None
     free: Count | None = None
     inodes_free: Count | None = None
     sent: Count | None = None
     inodes_sent: Count | None = None
     plan: str = ""
+    kept: tuple[SnapshotName, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,12 +154,13 @@ class Space:
 class StoreFacts:
     """A store as it was read. `path` is where it really is. `problem` says why it cannot be used.
 
-    `mounted`: the store's own device differs from its parent's, or `disk mount` contains it. `whole_seconds` is true
-    where the disk cannot hold nanosecond times. `proven` is the last successful drill of each sort, `files` and
-    `database`; a sort that never succeeded is not in it. `unread` are files and folders in it that are there and
-    cannot be read: what they hold is not known. `lacks` are those of nosuid and nodev that it is mounted without,
-    `open` its own folders that others may enter, `foreign` some of what is in it beside it. `aside` are snapshots out
-    of the count, `lost` those of which only the record is left, `written_off` those whose record was put aside since.
+    `mounted`: the store's own device differs from its parent's, or `disk mount` contains it. `whole_seconds`: the disk
+    cannot hold nanoseconds. `rotational`: it turns; None where nobody says. `proven` is the last successful drill of
+    each sort, `files` and `database`; a sort that never succeeded is not in it. `unread` are files and folders in it
+    that are there and cannot be read. `lacks` are those of nosuid and nodev that it is mounted without, `open` its own
+    folders that others may enter, `foreign` some of what is in it beside it. `aside` are snapshots out of the count,
+    `lost` those of which only the record is left, `written_off` those whose record was put aside since. `damaged` is
+    what audits found of each filesystem.
     """
 
     path: AbsolutePath
@@ -182,6 +171,7 @@ class StoreFacts:
     device: str = ""
     problem: str = ""
     whole_seconds: bool = False
+    rotational: bool | None = None
     sealed: tuple[Snapshot, ...] = ()
     partials: tuple[Partial, ...] = ()
     trash: tuple[str, ...] = ()
@@ -195,6 +185,7 @@ class StoreFacts:
     lacks: tuple[Literal["nosuid", "nodev"], ...] = ()
     open: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
+    damaged: tuple[DamagedFilesystem, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -29,6 +29,8 @@ MachineId = Annotated[str, MACHINE]
 # What a program calls a method or a version: it may become a part of an option.
 PlainWord = Annotated[str, re.compile(r"(?:[0-9A-Za-z][0-9A-Za-z.+_-]{0,63})?")]
 Digest = Annotated[str, re.compile(r"(?:[0-9a-f]{64})?")]
+# A number that is never below zero, as in the contracts of the agent.
+Count = Annotated[int, 0]
 _SNAPSHOT_FORMAT = "%Y-%m-%dT%H%M%SZ"
 # Names so close to each other are put in order; a clock that stands further back is wrong.
 CLOSE = timedelta(minutes=2)

@@ -18,7 +18,7 @@ class SnapshotOptions:
 
     `exclude` are absolute folders or files of the host whose content is left out; `accept` those where what
     cannot be copied is no exception; `filesystems` overrides the host's and is empty for all; `timeout` ends a
-    transfer that takes longer.
+    transfer that takes longer. Of `compare_every` snapshots one is compared with the source by rsync, 0 for none.
     """
 
     store: str
@@ -27,6 +27,7 @@ class SnapshotOptions:
     accept: tuple[str, ...] = ()
     filesystems: tuple[str, ...] = ()
     timeout: timedelta = timedelta(hours=20)
+    compare_every: int = 7
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -78,10 +78,16 @@ Action = Command | PutFile | WaitFor
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ended:
-    """The claim that an earlier step of this plan ended with one of these exit codes."""
+    """The claim that an earlier step of this plan, or one of the `others`, ended with one of these exit codes."""
 
     step: str
     codes: tuple[int, ...] = (0,)
+    others: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Each of them."""
+        return (self.step, *self.others)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,8 +107,10 @@ class Lock:
 class Step:
     """One action of a job, with what it may change, why, and when it must not or need not run.
 
-    `inputs` names earlier steps whose standard output is fed to this one's standard input, or
-    `kept:<store>/<snapshot>` for the outputs kept from an interrupted snapshot. `ok_codes` are the
+    `inputs` names earlier steps whose standard output is fed to this one's standard input, each with its name, or
+    `kept:<store>/<snapshot>` for the outputs kept from an interrupted snapshot. `feed` names earlier steps too: the
+    output of the one that ended 0 is the standard input as it is, and where that is empty this one is not needed.
+    `ok_codes` are the
     exit codes that do not end the job. `keep_output_as` (`<store>/<snapshot>/<n>`) keeps the
     step's output on the controller when the job is interrupted. `silent`: any output at all means
     that it failed, as with a comparison. `timeout` is in seconds.
@@ -110,6 +118,7 @@ class Step:
     `despite` names earlier steps whose failure does not keep this one from running: it undoes what
     they began, or looks at something else. It also runs when the run is being stopped, unless it is a
     look that is despite nothing but looks.
+    `until` names a later step of the job: this one goes on beside those between, and that one waits for it.
     `detached`: the command goes on at the host when the connection to it is lost, and is taken up again.
     `role` says what the step is for, `subject` what it is about, such as the name of a disk. `replans`:
     only when it is done can it be known what else there is to do, so the job is planned again then.
@@ -124,6 +133,7 @@ class Step:
     guard: Check | None = None
     unless: Check | Ended | None = None
     inputs: tuple[str, ...] = ()
+    feed: tuple[str, ...] = ()
     ok_codes: tuple[int, ...] = (0,)
     keep_output_as: str = ""
     silent: bool = False
@@ -131,10 +141,16 @@ class Step:
     needs: tuple[Need, ...] = ()
     added_by: str = ""
     despite: tuple[str, ...] = ()
+    until: str = ""
     detached: bool = False
     role: Role = Role.STEP
     subject: str = ""
     replans: bool = False
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Whose outputs it reads."""
+        return (*self.inputs, *self.feed)
 
     @property
     def takes_power(self) -> bool:

@@ -71,7 +71,10 @@ class Host:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Disk:
-    """A disk of a host: what it is made from, where it is mounted, how often it is checked."""
+    """A disk of a host: what it is made from, where it is mounted, how often it is checked.
+
+    Whether it is `rotational` the kernel is asked where that is None.
+    """
 
     name: str
     host: str
@@ -81,6 +84,7 @@ class Disk:
     bytes_per_inode: int = 4096
     fsck_every: timedelta | None = None
     uuid: str = ""
+    rotational: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,7 +20,7 @@ def refusals(plan: Plan, site: Site, facts: Facts) -> tuple[Finding, ...]:
     each job and day (UTC, when they were sealed) no more than `retention.per_day`.
     """
     faults: list[str] = []
-    steps = [(step, *gone) for step in plan.steps if (gone := _called(step, "expire"))]
+    steps = [(step, *gone) for step in plan.steps if (gone := _called(step, "expire") or _recycled(step))]
     moved = [(step, *gone) for step in plan.steps if (gone := _called(step, "set-aside"))]
     for place in site.stores:
         host = facts.hosts.get(place.host)
@@ -108,6 +108,13 @@ def _called(step: Step, verb: str) -> tuple[str, str] | None:
         if word == verb and program.endswith("runner-agent"):
             return path, name
     return None
+
+
+def _recycled(step: Step) -> tuple[str, str] | None:
+    """The store's folder, and the snapshot that expires where a step makes a new one of it."""
+    place = _called(step, "clone")
+    gone = next((word.partition("=")[2] for word in _argv(step) if word.startswith("--recycle=")), "")
+    return (place[0], gone) if place and gone else None
 
 
 def _argv(step: Step) -> Argv:

@@ -111,4 +111,4 @@ def _begun(outcome: Outcome) -> bool:
 
 def _instead(step: Step, begun: set[str]) -> bool:
     """Whether the step is for when another was not done, and that was."""
-    return isinstance(step.unless, Ended) and step.unless.step in begun
+    return isinstance(step.unless, Ended) and not begun.isdisjoint(step.unless.steps)

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from runner.model.errors import PlanRefused
 from runner.model.names import SNAPSHOT
-from runner.model.plan import Argv, Check, Command, Effect, Ended, Finding, Plan, PutFile, Skip, WaitFor
+from runner.model.plan import Argv, Check, Command, Effect, Ended, Finding, Plan, PutFile, Skip, Step, WaitFor
 from runner.model.site import Site
 
 # What may name a file below the spool: no path, and nothing that a person could not read.
@@ -29,19 +29,40 @@ def check(plan: Plan) -> tuple[Finding, ...]:
     for step in plan.steps:
         if step.job not in names:
             faults.append(f"{step.id} belongs to no job of this plan")
-        needed = [name for name in step.inputs if not name.startswith("kept:")]
-        if isinstance(step.unless, Ended):
-            needed.append(step.unless.step)
-        needed += step.despite
         faults += [
             f"{step.id} rests on {name}, which does not come before it in the same job"
-            for name in needed
+            for name in _needed(step)
             if (step.job, name) not in seen
         ]
         seen.add((step.job, step.id))
+    faults += _waited(plan)
     writes = Counter(job.writes.partition("/")[0] for job in plan.jobs if job.writes)
     faults += [f"{times} jobs of this plan write store {store}" for store, times in writes.items() if times > 1]
     return tuple(Finding(severity="refusal", text=text, source="review") for text in faults)
+
+
+def _waited(plan: Plan) -> Iterator[str]:
+    """Steps that would go on beside others without an end that is waited for, or beside one that rests on them."""
+    for number, step in enumerate(plan.steps):
+        if not step.until:
+            continue
+        after = [other for other in plan.steps[number + 1 :] if other.job == step.job]
+        end = next((place for place, other in enumerate(after) if other.id == step.until), None)
+        if end is None:
+            yield f"{step.id} goes on until {step.until}, which does not come after it in the same job"
+            continue
+        yield from (
+            f"{other.id} rests on {step.id}, and does not wait for it"
+            for other in after[:end]
+            if step.id in _needed(other)
+        )
+
+
+def _needed(step: Step) -> list[str]:
+    """The earlier steps that it rests on."""
+    needed = [name for name in step.inputs if not name.startswith("kept:")] + list(step.feed)
+    ended = step.unless.steps if isinstance(step.unless, Ended) else ()
+    return [*needed, *ended, *step.despite]
 
 
 def names(plan: Plan, site: Site) -> tuple[Finding, ...]:

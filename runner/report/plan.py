@@ -109,7 +109,8 @@ def _unknown(jobs: Sequence[PlannedJob], *, alone: bool) -> list[str]:
 def _gone(steps: Sequence[Step]) -> str:
     """What expires, each by its own name; what a plugin brings is a thing."""
     dumps = sum(step.role == Role.EXPIRE_DUMP for step in steps)
-    snapshots = sum(step.role == Role.EXPIRE for step in steps)
+    # Of one that expires a new one may be made.
+    snapshots = sum(step.role in (Role.EXPIRE, Role.CLONE) for step in steps)
     counts = ((snapshots, "snapshot"), (dumps, "dump"), (len(steps) - snapshots - dumps, "thing"))
     return " and ".join(count(number, what) for number, what in counts if number)
 
@@ -242,6 +243,8 @@ def _step(plan: Plan, step: Step, width: int, whole: bool) -> list[Line]:
         if claim
     ]
     notes += [f"reads the output of {_names(step.inputs, step.job)}"] if step.inputs else []
+    notes += [f"is given the output of {_either(step.feed, step.job)}"] if step.feed else []
+    notes += [f"goes on beside the next steps, until {_names((step.until,), step.job)}"] if step.until else []
     notes += [f"also when {_names(step.despite, step.job)} failed"] if step.despite else []
     action = step.action
     if isinstance(action, PutFile):
@@ -266,7 +269,11 @@ def _names(steps: Sequence[str], job: str) -> str:
     return ", ".join(name.removeprefix(f"{job}/") for name in steps)
 
 
+def _either(steps: Sequence[str], job: str) -> str:
+    return " or ".join(name.removeprefix(f"{job}/") for name in steps)
+
+
 def _claim(claim: Check | Ended, job: str) -> str:
     if isinstance(claim, Check):
         return one_line(claim.why)
-    return f"{_names((claim.step,), job)} ended {' or '.join(map(str, claim.codes))}"
+    return f"{_either(claim.steps, job)} ended {' or '.join(map(str, claim.codes))}"

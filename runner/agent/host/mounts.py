@@ -8,7 +8,7 @@ import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from ..answer import Refused, reply
 from ..arguments import parse_as
@@ -257,3 +257,14 @@ def _measured(filesystem: ProbedFilesystem, path: str) -> ProbedFilesystem:
         used=(space.f_blocks - space.f_bfree) * space.f_frsize,
         inodes_used=space.f_files - space.f_ffree,
     )
+
+
+def rotates(number: int) -> Optional[bool]:  # noqa: UP045
+    """Whether the disk with that device number turns, by what the kernel says of it; None where it says nothing."""
+    here = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}")
+    for folder in (here, here.resolve().parent):
+        try:
+            return (folder / "queue/rotational").read_text("ascii").strip() == "1"
+        except OSError:
+            continue
+    return None

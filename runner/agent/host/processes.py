@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
@@ -55,6 +56,25 @@ def processes(root: Path = Path("/")) -> Iterator[Path]:
     for entry in sorted((root / "proc").glob("[1-9]*")):
         if entry.name.isdigit() and _namespace(entry) == ours:
             yield entry
+
+
+def is_entered(folder: Path) -> bool:
+    """Whether a process works in the folder or below it, or has something open there; or nobody can see that."""
+    try:
+        inside = f"{folder.resolve()}/"
+        return any(f"{place}/".startswith(inside) for process in processes() for place in _places(process))
+    except OSError:
+        return True
+
+
+def _places(process: Path) -> Iterator[str]:
+    """Where it works, and the paths of what it has open; it may end at any moment."""
+    links = [process / "cwd", process / "root"]
+    with contextlib.suppress(OSError):
+        links += (process / "fd").iterdir()
+    for link in links:
+        with contextlib.suppress(OSError):
+            yield str(link.readlink())
 
 
 def asked(process: Path) -> bool:

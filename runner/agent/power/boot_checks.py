@@ -14,7 +14,7 @@ from ..answer import reply
 from ..arguments import parse_as
 from ..command import ask
 from ..host.fstab import MountLine, fstab
-from ..host.mounts import EXT, Mount, device_of, mounts, number_of, superblock
+from ..host.mounts import EXT, Mount, device_of, mounts, number_of, rotates, superblock
 from .check_times import MOST, speed, times
 from .contract import BootChecks, CheckTime, ExtFilesystem, LookAtBoot
 
@@ -114,7 +114,7 @@ def _look(device: str, mount: Mount | None, line: MountLine | None) -> ExtFilesy
         directories=counted.directories if counted else None,
         extents=counted.extents if counted else None,
         backup_differs=backup_differs(Path(device), mounted=mount is not None),
-        rotates=_rotates(number_of(device)),
+        rotates=rotates(number_of(device)),
         speed=None,
         pass_=line.passno if line else None,
         at=line.mount if line else "",
@@ -158,16 +158,6 @@ def _memory() -> int | None:
     except OSError:
         return None
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:")), None)
-
-
-def _rotates(number: int) -> bool | None:
-    here = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}")
-    for folder in (here, here.resolve().parent):
-        try:
-            return (folder / "queue/rotational").read_text("ascii").strip() == "1"
-        except OSError:
-            continue
-    return None
 
 
 class Groups(NamedTuple):

@@ -175,12 +175,44 @@ def test_a_program_that_finds_it_done_ends_its_job_well_and_nothing_else_of_it_r
     assert states(stage.run(python("a/1", "import sys; sys.exit(79)"), step("a/2"))) == ["failed", "not reached"]
 
 
+def test_a_program_that_finds_another_thing_than_was_planned_for_makes_its_job_stale(stage: Stage) -> None:
+    """Exit 77 alone is any program's."""
+    answer = json.dumps({"error": "the newest is x", "do": "make a new plan", "stale": True})
+    outcomes = stage.run(python("a/1", f"import sys; print({answer!r}); sys.exit(77)"), step("a/2"))
+    assert states(outcomes) == ["stale", "not reached"]
+    assert outcomes[0].note == "the newest is x -> make a new plan"
+    assert states(stage.run(python("a/1", "import sys; sys.exit(77)"), step("a/2"))) == ["failed", "not reached"]
+
+
+def test_what_is_fed_an_empty_output_is_not_needed(stage: Stage) -> None:
+    fed = replace(python("a/2", "import sys; sys.exit(not sys.stdin.read())"), feed=("a/1",))
+    assert states(stage.run(python("a/1", "print()"), fed)) == ["done", "done"]
+    assert states(stage.run(python("a/1", ""), fed, step("a/3"))) == ["done", "not needed", "done"]
+    none = replace(python("a/1", "import sys; sys.exit(80)"), ok_codes=(0, 80))
+    assert states(stage.run(none, fed)) == ["done", "failed"], "one that lists nothing is no empty list"
+
+
 def test_an_unless_that_cannot_be_read_lets_a_harmless_step_run(stage: Stage) -> None:
     holds = replace(step("a/1"), unless=claim({"n": 9}, "n", ">=", 5))
     unread = replace(step("a/2"), unless=claim({}, "n", ">=", 5))
     ended = replace(step("a/3"), unless=Ended(step="a/2"))
     other = replace(step("a/4"), unless=Ended(step="a/2", codes=(23,)))
     assert states(stage.run(holds, unread, ended, other)) == ["not needed", "done", "not needed", "done"]
+
+
+@pytest.mark.parametrize(("codes", "wanted"), [((0, 81), "not needed"), ((81, 0), "not needed"), ((0, 0), "done")])
+def test_of_several_steps_one_that_ended_so_is_enough(stage: Stage, codes: tuple[int, ...], wanted: str) -> None:
+    looks = [replace(step(f"a/{n}", "sh", "-c", f"exit {code}"), ok_codes=(0, 81)) for n, code in enumerate(codes)]
+    waiting = replace(step("a/2"), unless=Ended(step="a/0", codes=(81,), others=("a/1",)))
+    assert states(stage.run(*looks, waiting)) == ["done", "done", wanted]
+
+
+def test_a_step_for_others_that_fails_gives_its_reason_behind_all_that_it_printed(stage: Stage) -> None:
+    source = 'print(\'x\' * 3_000_000); print(\'{"error": "the folder is open", "do": "close it"}\'); exit(1)'
+    first, _ = stage.run(python("a/1", source), replace(step("a/2", "cat"), inputs=("a/1",)))
+    assert (first.state, first.note) == (State.FAILED, "the folder is open -> close it")
+    silent, _ = stage.run(python("a/1", "exit(1)"), replace(step("a/2", "cat"), feed=("a/1",)))
+    assert silent.note == "ended 1: it printed nothing"
 
 
 def test_an_unless_that_cannot_be_read_never_lets_anything_expire(stage: Stage) -> None:

@@ -77,13 +77,13 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
     )  # fmt: skip
     command = st.builds(Command, argv=ARGV)
     put = st.builds(PutFile, path=TEXT, artifact=name, sha256=name, mode=st.sampled_from((0o644, 0o755, 0)))
-    ended = st.builds(Ended, step=name, codes=CODES)
+    ended = st.builds(Ended, step=name, codes=CODES, others=st.lists(name, max_size=2).map(tuple))
     wait = st.builds(WaitFor, until=checks, within=st.integers(1, 10**6), every=st.integers(1, 99), gone=st.booleans())
     steps = st.builds(
         Step, id=name, job=name, host=name, action=command | put | wait, effect=st.sampled_from(Effect), why=TEXT,
         guard=st.none() | checks, unless=st.none() | checks | ended, inputs=some(name), ok_codes=CODES,
         keep_output_as=name, silent=st.booleans(), timeout=st.integers(1, 10**6), added_by=name, needs=NEEDS,
-        despite=some(name), detached=st.booleans(), role=st.sampled_from(Role), subject=TEXT, replans=st.booleans(),
+        feed=some(name), despite=some(name), until=name, detached=st.booleans(), role=st.sampled_from(Role), subject=TEXT, replans=st.booleans(),
     )  # fmt: skip
     forecasts = st.builds(
         Forecast,

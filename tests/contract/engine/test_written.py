@@ -14,9 +14,13 @@ from runner.model.run import Verdict
 from tests.contract.engine.test_journal import NOW, PLAN, STEP, done, line, opened
 
 
-def begun(store: str, name: str) -> dict[str, Any]:
-    """What the agent answers: were it to answer otherwise, the journal would know of no seal at all."""
-    return Begun(partial=f"{store}/.partial/{name}", whole_seconds=False)._asdict()
+def begun(store: str, name: str, uuid: str | None = None) -> dict[str, Any]:
+    """What the agent answers: were it to answer otherwise, the journal would know of no seal at all.
+
+    An older one did not tell the disk.
+    """
+    answer = Begun(partial=f"{store}/.partial/{name}", whole_seconds=False, uuid=uuid or "")._asdict()
+    return answer if uuid is not None else {key: answer[key] for key in answer if key != "uuid"}
 
 
 def disk(uuid: str) -> dict[str, Any]:
@@ -30,7 +34,7 @@ def test_where_a_job_sealed_its_snapshots_is_known_by_folder_and_disk(tmp_path: 
         for day, (answer, checked, sealed) in enumerate((
             (begun("/srv/old", "2026-11-20T081500Z"), disk("AA"), True),
             (begun("/srv/old", "2026-11-21T081500Z"), disk("AA"), True),
-            (begun("/srv/old", "2026-11-22T081500Z"), disk("BB"), True),
+            (begun("/srv/old", "2026-11-22T081500Z", "BB"), None, True),
             (moved, None, True),
             (moved, None, False),
             ({"partial": 7}, {"uuid": [1]}, True),

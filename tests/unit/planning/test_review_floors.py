@@ -25,6 +25,16 @@ def expiring(*names: str, argv: tuple[str, ...] = EXPIRE, on: tuple[str, ...] = 
     return parts.plan(*steps)
 
 
+def recycling(*names: str, on: tuple[str, ...] = ON) -> Plan:
+    basis = f"--basis={D22}=/"
+    clone = (EXPIRE[0], "clone", EXPIRE[2], "2026-11-23T081500Z", basis)
+    steps = (
+        parts.step(f"x/{number}", *clone, f"--recycle={name}", *on, host="server", effect=Effect.EXPIRE)
+        for number, name in enumerate(names)
+    )
+    return parts.plan(*steps)
+
+
 D18, D19, D20, D21, D22 = (f"2026-11-{day}T081500Z" for day in range(18, 23))
 READ = {"d21": {"being_read": True}}
 PROVEN = {"d20": {"proven": ["files"]}}
@@ -42,6 +52,16 @@ PER_DAY = ("--plan=1", "--min=3", "--per-day=2")
             ["this plan would leave 1 snapshot without exceptions in store papio, and min is 2"],
         ),
         ("the same one twice counts once", expiring(D18, D18, D19), POLICY, {}, []),
+        ("one of which a new one is made", recycling(D18), POLICY, {}, []),
+        (
+            "one below min for new ones that may never be made", recycling(D18, D19, D20, D21), POLICY, {},
+            ["this plan would leave 1 snapshot without exceptions in store papio, and min is 2"],
+        ),
+        ("the newest for a new one", recycling(D22), POLICY, {}, [f"x/0 expires {D22}, which is the newest"]),
+        (
+            "a lower floor for a new one", recycling(D18, on=("--plan=1", "--min=1")), POLICY, {},
+            ["x/0 is given another minimum than min = 2"],
+        ),
         ("the newest", expiring(D22), POLICY, {}, [f"x/0 expires {D22}, which is the newest"]),
         ("one that is read", expiring(D21), POLICY, READ, [f"x/0 expires {D21}, which is being read"]),
         ("one that was proven", expiring(D20), POLICY, PROVEN, [f"x/0 expires {D20}, which is the last one that a drill restored"]),

@@ -1,0 +1,1 @@
+"""One job while it runs: what goes on beside what, and when it has to stop."""
