@@ -13,7 +13,7 @@ from pathlib import Path
 from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..host.mounts import mounts
-from ..store.trash import GET_FLAGS, IMMUTABLE, SET_FLAGS
+from ..protected import GET_FLAGS, IMMUTABLE, SET_FLAGS
 from .contract import MadeUnwritable, MakeUnwritable
 
 # unshare(2), mount(2), umount(2).

@@ -17,7 +17,8 @@ from typing import NamedTuple
 from .. import tree
 from ..answer import Refused
 from ..retention.findings import inode_at
-from ..snapshots.sums import sum_lines, unescaped
+from ..rsync_lines import unescaped
+from ..snapshots.sums import sum_lines
 from ..store.layout import StoreFolder, sealed
 from ..tree import folders
 from .compare import parts_of

@@ -15,11 +15,11 @@ from .. import clock, tree
 from ..answer import FAILED, Refused, reply, shown
 from ..arguments import parse_as
 from ..frames import json_lines
+from ..regular import CHUNK
 from .contract import UNTRIED, Compared, CompareDrill, NameProblem, SampledName, SampleSummary
 
 LISTED = 50
 
-CHUNK = 1 << 20
 SECOND = 10**9
 # What only root may give back: a drill by anybody else says nothing of it.
 ROOTS_OWN = ("security.", "trusted.")

@@ -13,8 +13,9 @@ from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..retention.findings import inode_at
 from ..retention.manifest import blocks, digest_of
+from ..rsync_lines import escaped
 from ..snapshots.checksum import Checksums, OpenFile
-from ..snapshots.sums import SumLine, escaped, sum_lines
+from ..snapshots.sums import SumLine, sum_lines
 from ..store.layout import StoreFolder, open_store, read_json, require_sealed, sealed
 from ..tree import TreeEntry
 from .choice import Name, canary, choose, with_parents

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from .. import durable
 from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
-from ..snapshots.sums import adopt
 from ..store import aside, disk, lock, proven, trash
 from ..store.layout import StoreFolder, is_clean, lost, open_store, require_sealed, sealed
 from ..store.lock import working
 from ..store.pins import pins
+from .bequest import adopt
 from .contract import AsideDropped, BringBack, BroughtBack, DropAside, PutAside, SetAside
 from .floor import kept_floor
 from .owed import hand_on

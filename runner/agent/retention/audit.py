@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import math
-import os
 import time
 import zlib
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from ..arguments import parse_as
 from ..store import disk
 from ..store.layout import StoreFolder, lost, open_store, read_json, sealed
 from ..store.lock import working
-from . import contents, coverage, manifest
+from . import contents, coverage, damage, manifest
 from .contract import Audit, Audited
 from .findings import Findings
 
@@ -52,8 +51,9 @@ def run(argv: Sequence[str]) -> int:
         names = _names(store, state, bounds._replace(until=began + options.seconds / 2), findings)
         read = contents.reread(store, _cursor(state), bounds, findings)
         known = coverage.remembered(state, read.listed)
+        damaged = damage.noted(store, state, findings.noted, damage.latest(time.time_ns()))
         noted = {"cursor": read.cursor, "last": clock.now(), "compared": names.times, "lists": known}
-        durable.write_json(store.audit, noted)
+        durable.write_json(store.audit, {**noted, "damaged": damaged.kept})
         lacking = coverage.uncovered(store, {**read.listed, **without}, known)
         count = len(sealed(store))
     # Where nothing can be compared, no number of days is enough.
@@ -76,6 +76,7 @@ def run(argv: Sequence[str]) -> int:
         lost_files=lacking.files,
         lost_bytes=lacking.bytes,
         never_summed=lacking.never,
+        noted=damaged.fresh,
     )
     reply(audited)
     return 0
@@ -93,7 +94,7 @@ def _names(store: StoreFolder, state: Mapping[str, Any], bounds: contents.Bounds
     for name in fresh:
         # It was compared before: what changed meanwhile will not be seen.
         if name in times:
-            findings.add("missing", os.fsencode(store.names(name).relative_to(store.root)), name)
+            findings.add_record("missing", store.names(name), name)
     for name in reversed(fresh):
         if taken and time.monotonic() >= bounds.until:
             break
@@ -126,7 +127,7 @@ def _compare(store: StoreFolder, name: str, findings: Findings, digests: manifes
     try:
         manifest.compare(store, name, findings, digests)
     except (EOFError, zlib.error, OSError):
-        findings.add("content", os.fsencode(store.names(name).relative_to(store.root)), name)
+        findings.add_record("content", store.names(name), name)
 
 
 def _cursor(state: Mapping[str, Any]) -> int:

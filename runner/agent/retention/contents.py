@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..inodes import Inodes
+from ..rsync_lines import unescaped
 from ..snapshots.checksum import Checksums, OpenFile
-from ..snapshots.sums import SumLine, sum_lines, unescaped
+from ..snapshots.sums import SumLine, sum_lines
 from ..store.layout import StoreFolder, sealed
 from .coverage import Listed
 from .findings import Findings
@@ -140,7 +141,7 @@ def _weigh(store: StoreFolder, findings: Findings) -> _Weights:
             weights.sound.append(name)
             weights.listed[name] = Listed(lines, size)
         except (OSError, EOFError, zlib.error):
-            findings.add("content", os.fsencode(store.sums(name).relative_to(store.root)), name)
+            findings.add_record("content", store.sums(name), name)
     return weights
 
 

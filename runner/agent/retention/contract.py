@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from ..arguments import Count, DeclaredDisk, PathWord, Positive, PositiveWord, SnapshotName, SnapshotWord
+from ..arguments import AbsolutePath, Count, DeclaredDisk, PathWord, Positive, PositiveWord, SnapshotName, SnapshotWord
 
 
 class Floor(NamedTuple):
@@ -135,6 +135,15 @@ class Audit(NamedTuple):
     disk: DeclaredDisk = DeclaredDisk()
 
 
+class ListDamaged(NamedTuple):
+    """Options of `damaged`: of the filesystem of `host` at `mount`, for what is made of the snapshot `basis`."""
+
+    store: PathWord
+    host: str
+    mount: AbsolutePath
+    basis: SnapshotName
+
+
 class AuditFinding(NamedTuple):
     """Something that is not as it was sealed: `kind` is content, attributes, missing or added."""
 
@@ -147,7 +156,8 @@ class Audited(NamedTuple):
     """Answer of `audit`: `findings` are the first of `total`.
 
     `complete_in_days` is of what can be compared, None where nothing was finished that it could be reckoned from.
-    `lost_*` count what had checksums and has none now, `never_summed` the files that came without one.
+    `lost_*` count what had checksums and has none now, `never_summed` the files that came without one. The next
+    snapshots compare `noted` names with their hosts.
     """
 
     read_bytes: Count
@@ -164,3 +174,4 @@ class Audited(NamedTuple):
     lost_files: Count = 0
     lost_bytes: Count = 0
     never_summed: Count = 0
+    noted: Count = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Optional
 
 from .. import tree
@@ -10,19 +11,34 @@ from ..store.layout import StoreFolder, sealed
 from .contract import AuditFinding
 
 LISTED = 1000
+# A disk on which more is damaged in one night is dying.
+NOTED = 10_000
 
 
 class Findings:
-    """Collects findings; lists the first 1000 and counts all (`total`)."""
+    """Collects findings; lists the first 1000 and counts all (`total`).
+
+    `noted` are names in snapshots, each with its inode where others may share it.
+    """
 
     def __init__(self, store: StoreFolder) -> None:
         self.total = 0
         self.listed: list[AuditFinding] = []
+        self.noted: dict[tuple[str, bytes], Optional[int]] = {}  # noqa: UP045
         self._store = store
         self._known: set[tuple[str, bytes, object]] = set()
 
     def add(self, kind: str, path: bytes, snapshot: str, inode: Optional[int] = None) -> None:  # noqa: UP045
         """Note a finding at `path` (below the snapshot); with `inode` for all that have it there."""
+        if len(self.noted) < NOTED:
+            self.noted[snapshot, path] = inode
+        self._add(kind, path, snapshot, inode)
+
+    def add_record(self, kind: str, path: Path, snapshot: str) -> None:
+        """Note that what is known of `snapshot` in the file at `path` is gone or damaged: no name in it is."""
+        self._add(kind, os.fsencode(path.relative_to(self._store.root)), snapshot, None)
+
+    def _add(self, kind: str, path: bytes, snapshot: str, inode: Optional[int]) -> None:  # noqa: UP045
         if (kind, path, inode or snapshot) in self._known:
             return
         if self.total < LISTED:

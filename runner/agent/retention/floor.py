@@ -69,5 +69,5 @@ def kept_floor(store: StoreFolder) -> StoreFloor:
     content = require_json(store.floor)
     numbers = content.get("min", None if content else 0), content.get("per_day", 0)
     if any(type(number) is not int or number < 0 for number in numbers):
-        raise Refused(f"{store.floor} cannot be understood", "correct it with `floor N --lower`")
+        raise Refused(f"{store.floor} cannot be understood", 'write {"min": N} into it: N snapshots must stay')
     return StoreFloor(*numbers)

@@ -15,12 +15,13 @@ from collections.abc import Iterator
 from typing import Optional
 
 from .. import durable, regular, tree
-from ..snapshots.sums import escaped, unescaped, zipped
+from ..regular import CHUNK
+from ..rsync_lines import escaped, unescaped
+from ..snapshots.sums import zipped
 from ..store.layout import StoreFolder
 from ..tree import TreeEntry, folders
 from .findings import Findings
 
-CHUNK = 1 << 20
 REMEMBERED = 500_000
 
 

@@ -12,8 +12,9 @@ from typing import Optional
 from .. import durable, tree
 from ..answer import Refused
 from ..inodes import Inodes
-from ..snapshots.sums import bequeath, sum_lines
+from ..snapshots.sums import sum_lines
 from ..store.layout import StoreFolder, require_json, sealed
+from .bequest import ListOfSums, bequeath
 from .coverage import Listed, brought
 
 
@@ -24,8 +25,9 @@ def hand_on(store: StoreFolder, name: str) -> Optional[int]:  # noqa: UP045
     """
     counted = sealed(store)
     older, later = counted[: counted.index(name)], counted[counted.index(name) + 1 :]
-    inherited = bequeath(store, name, later)
-    now = _listed(store, name)
+    lines = ListOfSums(store, name)
+    inherited = bequeath(store, name, later, lines)
+    now = Listed(lines.lines, lines.bytes) if lines.is_read else _listed(store, name)
     had = brought(store, name, now)
     if later and (inherited is None or had.lines > now.lines):
         lacked = had if inherited is None else Listed(had.lines - now.lines, max(0, had.bytes - now.bytes))

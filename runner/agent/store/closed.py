@@ -18,7 +18,7 @@ from .contract import Close, Closed
 from .layout import StoreFolder, is_name, open_store
 
 MODE, LATEST = 0o700, "latest"
-OURS = frozenset((".runner", ".partial", ".trash", ".aside", LATEST, "lost+found"))
+OURS = frozenset((".runner", ".incoming", ".partial", ".trash", ".aside", LATEST, "lost+found"))
 
 
 def open_places(store: StoreFolder) -> tuple[str, ...]:
@@ -67,8 +67,8 @@ def _is_store(store: StoreFolder) -> bool:
 
 
 def _places(store: StoreFolder) -> tuple[Path, ...]:
-    known = (store.runner, store.records, inventory.home(store), store.partial, store.parts, store.trash, store.aside)
-    return (store.root, *known)
+    known = (store.runner, store.records, inventory.home(store), store.incoming, store.partial)
+    return (store.root, *known, store.parts, store.trash, store.aside)
 
 
 def _is_open(path: Path) -> bool:

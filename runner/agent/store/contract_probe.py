@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple, Optional
 
-from ..arguments import Count, MachineId
+from ..arguments import AbsolutePath, Count, MachineId, SnapshotName
 from .contract import HolderAnswer
 
 
@@ -51,13 +51,13 @@ class PartialAnswer(NamedTuple):
     name: str
     basis: str
     filesystems: tuple[str, ...]
-    apart: bool = False
     full: Optional[bool] = None
     free: Optional[Count] = None
     inodes_free: Optional[Count] = None
     sent: Optional[Count] = None
     inodes_sent: Optional[Count] = None
     plan: str = ""
+    kept: tuple[SnapshotName, ...] = ()
 
 
 class AsideAnswer(NamedTuple):
@@ -87,6 +87,15 @@ class ProofAnswer(NamedTuple):
     at: str
 
 
+class DamagedAnswer(NamedTuple):
+    """What audits found of a filesystem: model/stored.py, DamagedFilesystem, says what is what."""
+
+    host: str
+    mount: AbsolutePath
+    until: SnapshotName
+    names: Count
+
+
 class StoreAnswer(NamedTuple):
     """A store in the answer of `probe`: model/facts.py, StoreFacts, says what is what."""
 
@@ -98,6 +107,7 @@ class StoreAnswer(NamedTuple):
     uuid: str = ""
     device: str = ""
     whole_seconds: bool = False
+    rotational: Optional[bool] = None
     sealed: tuple[SnapshotAnswer, ...] = ()
     partials: tuple[PartialAnswer, ...] = ()
     trash: tuple[str, ...] = ()
@@ -111,3 +121,4 @@ class StoreAnswer(NamedTuple):
     lacks: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
+    damaged: tuple[DamagedAnswer, ...] = ()

@@ -32,7 +32,8 @@ def run(argv: Sequence[str]) -> int:
             _make_trash(store, store.partial / dropped[0])
         for name in dropped:
             # What `begin` wrote about it goes last: until then it is a partial.
-            for path in (*known_of(store.records, name), store.partial / name, store.begun(name)):
+            places = (store.incoming / name, store.partial / name, store.begun(name))
+            for path in (*known_of(store.records, name), *places):
                 if os.path.lexists(path):
                     path.rename(trash.free_name(store, path.name))
             durable.sync_folder(store.partial)

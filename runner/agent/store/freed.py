@@ -5,22 +5,25 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .. import durable, tree
 from ..answer import Refused, reply
 from ..arguments import parse_as
+from ..retention.counted import is_in_runs, left_of, own_of
 from ..tree import folders
-from . import disk, inventory
+from . import aside, disk, inventory
 from .contract import Freed, Gain, Gains
-from .layout import StoreFolder, open_store, read_json, require_sealed, sealed
+from .layout import StoreFolder, open_store, partials, read_json, require_sealed, sealed
 from .lock import working
 
-OLDEST = 5
+OLDEST, NEAR = 5, 30
 
 BLOCK = 512
-MOST = 2**62
+# After the name of any snapshot.
+_LATEST = "~"
 
 
 def run(argv: Sequence[str]) -> int:
@@ -36,14 +39,18 @@ def run(argv: Sequence[str]) -> int:
             disk.require(store, options.disk)
             chosen = _chosen(store, options.names)
             keep(store, chosen, gains(store, chosen))
-            answer = known(store)
+            answer = _known(store)
     else:
         chosen = _chosen(store, options.names)
-        answer = [] if options.exact else known(store)[: len(chosen)]
+        answer = [] if options.exact else _known(store)[: len(chosen)]
         if [gain.name for gain in answer] != list(chosen):
             answer = _with_records(store, gains(store, chosen))
     reply(Gains(tuple(answer)))
     return 0
+
+
+def _known(store: StoreFolder) -> list[Gain]:
+    return _with_records(store, left_of(read_json(store.freed), records_of(store, sealed(store))))
 
 
 def _chosen(store: StoreFolder, names: Sequence[str]) -> tuple[str, ...]:
@@ -107,7 +114,13 @@ def gains(store: StoreFolder, names: Sequence[str]) -> list[Gain]:
 
 def keep(store: StoreFolder, chosen: Sequence[str], measured: Sequence[Gain]) -> None:
     """Save the gains of `chosen` (sealed, without the newest), as measured now under the lock."""
-    about = {"chosen": list(chosen), "sealed": list(sealed(store)), "freed": [gain._asdict() for gain in measured]}
+    there = records_of(store, sealed(store))
+    about = {
+        "chosen": list(chosen),
+        "sealed": list(there),
+        "freed": [gain._asdict() for gain in measured],
+        "in_runs": is_in_runs(there.values()),
+    }
     durable.write_json(store.freed, about)
 
 
@@ -127,38 +140,65 @@ def forget(store: StoreFolder, shared: Sequence[str]) -> None:
         durable.write_json(store.freed, {**saved, "chosen": older, "freed": measured[: len(older)]})
 
 
-def known(store: StoreFolder) -> list[Gain]:
-    """What is left of the last measurement: gains as of now, in the order that was measured, with records.
+def records_of(store: StoreFolder, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """The records of these snapshots; empty where one cannot be read."""
+    return {name: read_json(store.record(name)) for name in names}
 
-    Empty where nothing is known or anything does not fit. Reads only.
+
+def oldest(store: StoreFolder, records: Mapping[str, Mapping[str, Any]]) -> dict[str, Gain]:
+    """The gain of each snapshot expired together with every older one, as far as it is known, from the oldest on.
+
+    As measured last, and from there on as counted when snapshots were made. `records` are those of all sealed ones,
+    oldest first. What is known of each goes with it, and is counted for the oldest `NEAR`: a look at a store is quick.
     """
-    saved = read_json(store.freed)
-    try:
-        then = [str(name) for name in saved["sealed"]]
-        measured = [Gain(str(gain["name"]), int(gain["bytes"]), int(gain["inodes"])) for gain in saved["freed"]]
-        if any(not 0 <= number < MOST for gain in measured for number in (gain.bytes, gain.inodes)):
-            return []
-    except (ArithmeticError, KeyError, TypeError, ValueError):
-        return []
-    now = sealed(store)
-    gone = set(then).difference(now)
-    later = set(now).difference(then)
-    if not then or any(name < then[-1] for name in later) or then[-1] in gone:
-        return []
-    start, rest = measured[: len(gone)], measured[len(gone) :]
-    if {gain.name for gain in start} != gone:
-        return []
-    before = start[-1] if start else Gain("", 0, 0)
-    left = [Gain(gain.name, gain.bytes - before.bytes, gain.inodes - before.inodes) for gain in rest]
-    if any(gain.bytes < 0 or gain.inodes < 0 for gain in left):
-        return []
-    return _with_records(store, left)
+    fitting = zip(records, left_of(read_json(store.freed), records))  # noqa: B905
+    measured = [gain for _, gain in itertools.takewhile(lambda pair: pair[0] == pair[1].name, fitting)]
+    gains = list(measured)
+    total = measured[-1] if measured else Gain("", 0, 0)
+    own, shared = own_of(records), _first_shared(store)
+    for name in itertools.islice(records, len(measured), None):
+        if name not in own or name >= shared:
+            break
+        total = Gain(name, total.bytes + own[name].bytes, total.inodes + own[name].inodes)
+        gains.append(total)
+    near = gains[:NEAR]
+    listed = _with_records(store, _with_about(store, near, len(measured)))
+    for gain in gains[NEAR:]:
+        size, inodes = listed[NEAR - 1].bytes - near[-1].bytes, listed[NEAR - 1].inodes - near[-1].inodes
+        listed.append(Gain(gain.name, gain.bytes + size, gain.inodes + inodes))
+    return {gain.name: gain for gain in listed}
 
 
-def oldest(store: StoreFolder) -> dict[str, Gain]:
-    """The gain of each snapshot expired together with every older one, if known."""
-    fitting = itertools.takewhile(lambda pair: pair[0] == pair[1].name, zip(sealed(store), known(store)))  # noqa: B905
-    return dict(fitting)
+def _first_shared(store: StoreFolder) -> str:
+    """The first snapshot whose files may have names elsewhere too: in what is made, or in what lies aside.
+
+    What an older one alone has is in none that follows it, and so in none that is made of these. "" where nobody knows.
+    """
+    if aside.names(store):
+        return ""
+    ends = [_LATEST]
+    for name in partials(store):
+        begun = read_json(store.begun(name))
+        try:
+            cloned = {mount: str(begun["cloned"][mount]["basis"]) for mount in begun["cloned"]}
+            if set(cloned) != set(begun["filesystems"]).difference(begun["whole"]):
+                return ""
+            ends += [*cloned.values(), *map(str, begun["older"])]
+        except (KeyError, TypeError):
+            return ""
+    return min(ends)
+
+
+def _with_about(store: StoreFolder, gains: Sequence[Gain], measured: int) -> list[Gain]:
+    """The same gains with what is kept about the hosts; of the first ones that was `measured` too."""
+    counter, listed = FreedCounter(), list(gains[:measured])
+    for gain in gains[:measured]:
+        counter.walk(inventory.place(store, gain.name))
+    size, inodes = counter.bytes, counter.inodes
+    for gain in gains[measured:]:
+        counter.walk(inventory.place(store, gain.name))
+        listed.append(Gain(gain.name, gain.bytes + counter.bytes - size, gain.inodes + counter.inodes - inodes))
+    return listed
 
 
 def _with_records(store: StoreFolder, gains: Sequence[Gain]) -> list[Gain]:
@@ -166,7 +206,7 @@ def _with_records(store: StoreFolder, gains: Sequence[Gain]) -> list[Gain]:
     listed: list[Gain] = []
     size = count = 0
     for gain in gains:
-        for path in (store.record(gain.name), store.sums(gain.name), store.names(gain.name)):
+        for path in (store.record(gain.name), store.sums(gain.name), store.gone(gain.name), store.names(gain.name)):
             with contextlib.suppress(FileNotFoundError):
                 size += path.lstat().st_blocks * BLOCK
                 count += 1

@@ -11,7 +11,9 @@ from .. import clock
 from ..answer import Refused
 from ..arguments import MACHINE, MOST, PATH, DeclaredDisk
 from ..host import room as rooms
-from ..retention import coverage
+from ..host.mounts import rotates
+from ..retention import coverage, noted
+from ..retention.floor import kept_floor
 from . import aside, closed, disk, freed, layout, lock, owned, received
 from . import contract_probe as contract
 from .contract import HolderAnswer
@@ -61,6 +63,7 @@ def _inspect(path: str, request: Mapping[str, Any]) -> contract.StoreAnswer:
         uuid=state.uuid,
         device=state.device,
         whole_seconds=disk.whole_seconds(store),
+        rotational=rotates(here.stat().st_dev),
         sealed=_snapshots(store, proven, pinned or {}),
         partials=tuple(_partial(store, name) for name in layout.partials(store)),
         trash=trash or (),
@@ -69,6 +72,7 @@ def _inspect(path: str, request: Mapping[str, Any]) -> contract.StoreAnswer:
         written_off=written_off or (),
         unread=(
             *((str(store.pins),) if pinned is None else ()),
+            *((str(store.floor),) if _seen(lambda: kept_floor(store)) is None else ()),
             # Where it cannot be read nobody knows what is lost: any of them may be there.
             *((str(store.trash),) if trash is None or lost is None else ()),
             *((str(aside.records(store)),) if written_off is None else ()),
@@ -80,6 +84,7 @@ def _inspect(path: str, request: Mapping[str, Any]) -> contract.StoreAnswer:
         lacks=state.lacks,
         open=() if exposed else closed.open_places(store),
         foreign=closed.foreign(store)[:FOREIGN],
+        damaged=tuple(contract.DamagedAnswer(*each) for each in noted.counted(store)),
     )
 
 
@@ -97,10 +102,12 @@ def _snapshots(
     store: StoreFolder, proven: Mapping[str, contract.ProofAnswer], pinned: Mapping[str, StoredPin]
 ) -> tuple[contract.SnapshotAnswer, ...]:
     names = layout.folders(store)
-    being_read, gains = _being_read(store, names), freed.oldest(store)
-    answers = []
+    there = layout.sealed(store)
+    records = freed.records_of(store, names)
+    gains = freed.oldest(store, {name: records[name] for name in there if name in records})
+    being_read, answers = _being_read(store, names), []
     for name in names:
-        answer = _snapshot(store, name)._replace(
+        answer = _snapshot(store, name, records[name])._replace(
             being_read=name in being_read,
             proven=tuple(sort for sort, proof in proven.items() if proof.snapshot == name),
         )
@@ -114,9 +121,8 @@ def _snapshots(
     return tuple(answers)
 
 
-def _snapshot(store: StoreFolder, name: str) -> contract.SnapshotAnswer:
-    path = store.record(name)
-    record, recorded = _fitting(layout.read_json(path)), path.exists()
+def _snapshot(store: StoreFolder, name: str, kept: Mapping[str, Any]) -> contract.SnapshotAnswer:
+    record, recorded = _fitting(kept), store.record(name).exists()
     points = record.get("filesystems", ())
     counted = bool(points) and all(point.get("folders") is not None for point in points)
     return contract.SnapshotAnswer(
@@ -180,8 +186,7 @@ def _partial(store: StoreFolder, name: str) -> contract.PartialAnswer:
     begun = layout.read_json(store.begun(name))
     basis, points = begun.get("basis", ""), begun.get("filesystems", [])
     fits = (basis == "" or layout.is_name(str(basis))) and isinstance(points, list) and all(map(_is_path, points))
-    apart = received.is_apart(store, name)
-    if fits and not apart:
+    if fits and not received.is_apart(store, name):
         fits = _shareable(store, f".partial/{name}", points) == tuple(points)
     # One that is not known to be a basis for anything is resumed from nothing, and removed with the others.
     plan = str(begun.get("plan") or "")[:_PLAN]
@@ -190,12 +195,12 @@ def _partial(store: StoreFolder, name: str) -> contract.PartialAnswer:
         name,
         basis if fits else "",
         tuple(points) if fits else (),
-        apart,
         ended.full,
         *(ended.free or (None, None)),
         *(ended.sent or (None, None)),
     )
-    return made._replace(plan=plan)
+    kept = begun.get("kept", ())
+    return made._replace(plan=plan, kept=tuple(filter(layout.is_name, map(str, kept))) if fits else ())
 
 
 def _aside(store: StoreFolder, name: str) -> contract.AsideAnswer:

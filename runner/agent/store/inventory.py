@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,7 +51,7 @@ def keep(store: StoreFolder, name: str, files: Mapping[str, bytes]) -> int:
     before = place(store, counted[counted.index(name) - 1]) if counted.index(name) else None
     durable.make_folder(home(store), 0o700)
     draft = home(store) / f"{name}.tmp"
-    shutil.rmtree(draft, ignore_errors=True)
+    _remove(draft)
     draft.mkdir(mode=0o700)
     fresh = 0
     for each, content in sorted(files.items()):
@@ -74,7 +73,14 @@ def tidy(store: StoreFolder) -> None:
     with contextlib.suppress(FileNotFoundError):
         for path in home(store).iterdir():
             if path.name not in counted and path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
+
+
+def _remove(folder: Path) -> None:
+    if os.path.lexists(folder):
+        import shutil  # noqa: PLC0415  (slow to load: all compressions come along)
+
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _same(path: Path, content: bytes) -> bool:

@@ -24,6 +24,11 @@ class StoreFolder(NamedTuple):
         return self.root / ".partial"
 
     @property
+    def incoming(self) -> Path:
+        """Where what is sent arrives: nothing in it shares an inode with anything sealed."""
+        return self.root / ".incoming"
+
+    @property
     def parts(self) -> Path:
         """Where rsync keeps the halves of big files."""
         return self.partial / "parts"
@@ -94,6 +99,10 @@ class StoreFolder(NamedTuple):
     def sums(self, name: str) -> Path:
         """The checksums of what snapshot `name` brought."""
         return self.records / f"{name}.sums.gz"
+
+    def gone(self, name: str) -> Path:
+        """The names that snapshot `name` does not share with the ones that it was made of."""
+        return self.records / f"{name}.gone.gz"
 
     def owed(self, name: str) -> Path:
         """How many of its files lost their checksums with a snapshot that is gone."""

@@ -14,6 +14,8 @@ from .layout import StoreFolder, read_json
 
 # `begun` of a partial whose filesystems lie apart; before, each was sent into its mount point in the one tree.
 APART = 2
+# The same, with what is sent in a place beside it.
+BESIDE = 3
 # What stands for / where no filesystem is copied that is mounted there.
 SCAFFOLD = "top"
 ABSENT = (FileNotFoundError, NotADirectoryError)
@@ -24,14 +26,14 @@ def places(store: StoreFolder, name: str) -> dict[str, Path]:
     """Where each filesystem of the partial `name` was received, by its mount point."""
     begun, folder = read_json(store.begun(name)), store.partial / name
     points = [str(point) for point in begun.get("filesystems", ())]
-    if begun.get("format") == APART:
+    if begun.get("format") in (APART, BESIDE):
         return {point: folder / str(number) for number, point in enumerate(points)}
     return {point: folder / point.strip("/") for point in points}
 
 
 def is_apart(store: StoreFolder, name: str) -> bool:
     """Whether the filesystems of the partial `name` lie side by side."""
-    return read_json(store.begun(name)).get("format") == APART
+    return read_json(store.begun(name)).get("format") in (APART, BESIDE)
 
 
 def is_folder(store: StoreFolder, below: str) -> bool:

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from runner.config import order
 from runner.model.facts import Snapshot
 from runner.model.kind import Draft
+from runner.model.role import Role
 from runner.model.site import Job, Site
+
+
+def recycled(store: str, drafts: Sequence[Draft]) -> frozenset[str]:
+    """The snapshots in `store` that this plan gives up for the ones that it makes there."""
+    making = (draft for draft in drafts if draft.planned and draft.planned.writes.partition("/")[0] == store)
+    cloned = (step for draft in making for step in draft.steps if step.role == Role.CLONE)
+    return frozenset(step.subject for step in cloned if step.subject)
 
 
 def coming(site: Site, job: Job, store: str, drafts: Sequence[Draft]) -> Snapshot | None:

@@ -21,6 +21,8 @@ TIMES_THE_USUAL = 10
 _RECENT = 10
 _WEEK = 7
 _NAMED = 10
+# A filesystem with fewer files than this part of what it had is as good as empty.
+_LEFT, _WORTH = 10, 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,6 +114,36 @@ def clock_ahead(times: Sequence[datetime], now: datetime) -> Doubt | None:
         text=f"the newest snapshot is {length(gap)} old, they used to be {length(usual)} apart: "
         "nothing is thinned and no pin runs out until there is a newer one",
         do="see that the clock is right and why there was no snapshot for so long",
+    )
+
+
+def emptied(ordered: Sequence[Snapshot], host: str) -> tuple[str, ...]:
+    """For each filesystem of which the newest snapshot of `host` has next to nothing: what it had before, in words.
+
+    As for `files_before` that is what the one before had, or most of the last seven: so it is told for some days.
+    """
+    own, texts = [snapshot for snapshot in ordered if snapshot.host == host], list[str]()
+    if not own:
+        return ()
+    *before, newest = own
+    for now in newest.filled:
+        had = [each.files for snapshot in before for each in snapshot.filled if each.mount == now.mount]
+        usual = max(had[-1], median_high(had[-_WEEK:])) if had else 0
+        if usual >= _WORTH and now.files * 100 < usual * _LEFT:
+            where = f"{one_line(now.mount)} of {one_line(host or 'the source')}"
+            texts.append(f"{where} is as good as empty: {count(now.files, 'file')} in {newest.name}, {usual:,} before")
+    return tuple(texts)
+
+
+def hollow(ordered: Sequence[Snapshot]) -> Doubt | None:
+    """Doubt a source of which a filesystem is as good as empty in the newest snapshot: it may not have been mounted."""
+    texts = emptied(ordered, ordered[-1].host) if ordered else ()
+    if not texts:
+        return None
+    return Doubt(
+        text="; ".join(texts),
+        do="see that it is mounted, and that all of it is there; if it was meant, wait: it goes on by itself once "
+        f"most of the last {_WEEK} snapshots have it so",
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import retention
-from runner.jobs.retention.coming import coming
+from runner.jobs.retention.coming import coming, recycled
 from runner.jobs.retention.report import prune_report
 from runner.jobs.retention.retention import Decision, KeptSnapshot
 from runner.jobs.retention.steps import Place, every, measure_ahead, place, steps
@@ -20,7 +20,7 @@ from runner.model.options import PruneOptions
 from runner.model.plan import Action, Finding, PlannedJob
 from runner.model.role import Role
 from runner.model.site import Job, Site, Store
-from runner.model.text import count, size
+from runner.model.text import count, one_line, size
 
 _ROOM_TO_NOTE = (1 << 20, 16)
 
@@ -34,14 +34,15 @@ class PruneKind(Bundled):
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """What expires now, oldest first; without a lock where nothing does."""
-        return self._drafted(site, job, facts, now, None)
+        return self._drafted(site, job, facts, None, frozenset())
 
-    def _drafted(self, site: Site, job: Job, facts: Facts, now: datetime, coming: Snapshot | None) -> Draft:
+    def _drafted(self, site: Site, job: Job, facts: Facts, coming: Snapshot | None, gone: frozenset[str]) -> Draft:
+        now = facts.at
         store = site.store(job.options.store)
         stored = facts.hosts[store.host].stores[store.name]
         if skipped := unusable(job, store, stored, "nothing was removed from it; put that right and run again"):
             return skipped
-        sealed = counted(stored)
+        sealed = tuple(snapshot for snapshot in counted(stored) if one_line(snapshot.name) not in gone)
         decision = careful(retention.decide(sealed, store.retention, stored.space, now, coming), stored.space)
         where = place(site, job.name, store, stored, plan_id(now))
         made = (
@@ -63,11 +64,11 @@ class PruneKind(Bundled):
 
     def _counting(self, site: Site, job: Job, draft: Draft, drafts: Sequence[Draft], facts: Facts) -> Draft:
         """The draft of `job`, which counts the snapshot that the plan makes in its store, and waits for it."""
-        made = coming(site, job, job.options.store, drafts)
-        if made is None or draft.planned is None:
+        made, gone = coming(site, job, job.options.store, drafts), recycled(job.options.store, drafts)
+        if (made is None and not gone) or draft.planned is None:
             return draft
-        again = self._drafted(site, job, facts, facts.at, made)
-        after = tuple(dict.fromkeys((*job.after, made.job)))
+        again = self._drafted(site, job, facts, made, gone)
+        after = tuple(dict.fromkeys((*job.after, *([made.job] if made else ()))))
         planned = again.planned and replace(again.planned, instant=draft.planned.instant, after=after)
         return replace(again, planned=planned)
 
@@ -77,8 +78,8 @@ def _is_to_measure(store: Store, sealed: Sequence[Snapshot], decision: Decision)
     spare = store.retention is not None and len(sealed) > store.retention.min
     gone = {expiry.snapshot.name for expiry in decision.expire}
     rest = sorted((snapshot for snapshot in sealed if snapshot.name not in gone), key=lambda snapshot: snapshot.name)
-    # Two ahead, so that neither the next prune nor a shortage has to measure before it can decide.
-    known = all(snapshot.freed_bytes is not None for snapshot in rest[:2])
+    # Two ahead, so that neither the next prune nor a shortage has to measure before it can decide. The newest stays.
+    known = all(snapshot.freed_bytes is not None for snapshot in rest[:-1][:2])
     return spare and not decision.unmeasured and not known
 
 

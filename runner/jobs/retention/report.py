@@ -173,6 +173,9 @@ def _audited(job: PlannedJob, audited: Audited) -> JobReport:
         for damage in listed
     ]
     details += [f"and {total - len(listed):,} more"] if total > len(listed) else []
+    if audited.noted:
+        names = count(audited.noted, "name")
+        details.append(f"the next snapshot compares {names} with the host: what is still there is right in it")
     details += [one_line(problem)] if problem else []
     lost = _lost(audited)
     if lost:

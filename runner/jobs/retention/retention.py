@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from runner.jobs.retention.doubts import Doubt, clock_ahead, clock_behind, moments, shrunk
+from runner.jobs.retention.doubts import Doubt, clock_ahead, clock_behind, hollow, moments, shrunk
 from runner.jobs.retention.room import Claim, Short, freed_at_most, shortages, surely_freed
 from runner.jobs.retention.thinning import Protected, Protection, Selection, extras, is_clean, stand_ins
 from runner.model.cause import Fault
@@ -77,8 +77,8 @@ def decide(
     and no more than it needs, as far as it is known what expiring them frees. What a day has beyond `per_day`
     is extra: it counts neither towards `min` nor towards `max`, and stands for no period. Never goes: the newest, the
     newest without exceptions, one that is pinned or being read, the last that was proven to come back, one whose name
-    is no time. After each that goes there are at least `min` without exceptions: one with exceptions does not count
-    towards `min`, so it may go at exactly `min`, and nothing may below. If what is missing cannot be freed, nothing
+    is no time, and one whose record cannot be read. After each that goes there are at least `min` without exceptions;
+    one with exceptions does not count there, so it may go at exactly `min`. If what is missing cannot be freed, nothing
     goes. For `coming`, which the plan makes before, another goes over `max`, unless it is not there by then.
     """
     ordered = sorted(sealed, key=lambda snapshot: snapshot.name)
@@ -87,7 +87,7 @@ def decide(
     times = moments(ordered)
     extra = extras(ordered, policy.per_day)
     counted = tuple(snapshot for snapshot in ordered if snapshot.name not in extra)
-    doubts = (clock_behind(times, now), shrunk(counted, policy.max_shrink), _unmeasured(policy, space))
+    doubts = (clock_behind(times, now), shrunk(counted, policy.max_shrink), hollow(counted), _unmeasured(policy, space))
     if any(doubts):
         return _frozen(ordered, *doubts)
     ahead = clock_ahead(times, now)
@@ -233,6 +233,8 @@ def _protected(ordered: Sequence[Snapshot], now: datetime) -> dict[int, Protecte
             why[index] = Protected(by=Protection.PINNED, more=more)
         elif snapshot.proven:
             why[index] = Protected(by=Protection.PROVEN)
+        elif snapshot.recorded and snapshot.exceptions is None:
+            why[index] = Protected(by=Protection.UNREAD)
     dated = [index for index, snapshot in enumerate(ordered) if snapshot_time(snapshot.name) is not None]
     clean = [index for index in dated if is_clean(ordered[index])]
     why.update({index: Protected(by=Protection.CLEAN) for index in clean[-1:]})

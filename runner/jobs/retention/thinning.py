@@ -114,6 +114,7 @@ class Protection(StrEnum):
     """Why a snapshot may never go, in words."""
 
     UNDATED = "its name is not a time"
+    UNREAD = "its record cannot be read: a person takes it out of the count"
     READ = "being read"
     PINNED = "pinned"
     PROVEN = "the last that was proven to come back: no newer one is"
@@ -221,13 +222,16 @@ class Selection:
         """What keeps those that stay, in words."""
         extra = len(self.extra - self.gone)
         many = Counter(protection.by for protection in self.protected.values())
-        pinned, read, proven = (many[by] for by in (Protection.PINNED, Protection.READ, Protection.PROVEN))
+        pinned, read, proven, unread = (
+            many[by] for by in (Protection.PINNED, Protection.READ, Protection.PROVEN, Protection.UNREAD)
+        )
         obstacles = [
             f"{count(len(self.held), 'snapshot')} needed for min = {self._policy.min}" if self.held else "",
             f"{extra} beyond per_day = {self._policy.per_day}, which count for nothing" if extra else "",
             f"{pinned} pinned" if pinned else "",
             f"{read} being read" if read else "",
             f"{proven} proven to come back" if proven else "",
+            f"{unread} with a record that cannot be read" if unread else "",
             "the newest",
         ]
         return ", ".join(text for text in obstacles if text)

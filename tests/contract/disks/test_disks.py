@@ -121,7 +121,9 @@ def test_another_disk_is_refused_by_declaration_and_by_the_stores_own_mark(tmp_p
 
 
 WRITING = {
-    "begin": (THREE, f"--basis={TWO}", f"--resume={THREE}", "--", "/"),
+    "begin": (THREE, f"--basis={TWO}", f"--resume={THREE}", f"--share={TWO}", "--", "/"),
+    "clone": (THREE, f"--basis={TWO}=/", f"--recycle={ONE}", "--min=1"),
+    "compose": (THREE, "--listed=list=/", "--settled=settle=/"),
     "seal": (THREE, "--transfer=send=/", "--walked=walk=/"),
     "expire": (ONE, "--min=1"),
     "reap": (),
@@ -242,13 +244,12 @@ def test_a_disk_without_inodes_or_room_is_never_sealed_but_can_be_held_and_reape
             assert house.begin(ONE).code == 0
             sent = house.send(ONE)
             assert sent.code == 23
-            explained = house.explain(house.look(ONE), since)
+            explained = house.explain(house.differ(ONE, f".incoming/{ONE}/0"), since)
             assert explained.answer["counts"]["unexplained"] > 0
             call = house.seal(ONE, frame("send", sent) + frame("x", explained), "--explained", "x=/")
             assert (call.code, call.answer["again"]) == (1, True)
-            # One for the folder of the records, one for the list of checksums.
-            for name in sorted((house.root / ".partial" / ONE / "0").iterdir())[:2]:
-                name.unlink()
+            # For the folder of the records, and for the list of checksums the one of the folder that is moved onto.
+            min((house.root / ".incoming" / ONE / "0").iterdir()).unlink()
             call = house.seal(ONE, frame("send", sent) + frame("x", explained), "--explained", "x=/")
             assert call.answer["error"].endswith("; the disk has 0 inodes left")
             (house.root / ".partial" / ONE).rename(house.root / ".partial/parts/moved")
@@ -264,8 +265,8 @@ def test_a_disk_without_room_is_said_to_be_full_where_names_are_missing(tmp_path
         with house.held():
             assert house.begin(ONE).code == 0
             sent = house.send(ONE)
-            (house.root / ".partial" / ONE / "0/file").unlink()
-            explained = house.explain(house.look(ONE), since)
+            (house.root / ".incoming" / ONE / "0/file").unlink()
+            explained = house.explain(house.differ(ONE, f".incoming/{ONE}/0"), since)
             filler = mount / "filler"
             with filler.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
                 while stream.write(bytes(4096)):

@@ -171,7 +171,9 @@ def test_interrupted_copies_are_dropped_with_their_halves_and_nothing_sealed_is(
     half = "2026-11-24T010000Z"
     with house.held():
         assert house.begin(half, THREE).code == 0
-        assert house.send(half, [THREE]).code == 0
+        assert house.clone(half, THREE).code == 0
+        assert house.send_listed(half, THREE, house.listed(half, THREE)).code == 0
+    (house.root / f".incoming/{half}/0/sent").write_text("half")
     (house.root / ".partial/parts/big").write_text("half")
     before = [fingerprint(house.root / name) for name in (ONE, TWO, THREE)]
     # Only under the lock.
@@ -185,7 +187,7 @@ def test_interrupted_copies_are_dropped_with_their_halves_and_nothing_sealed_is(
         assert house.call(*argv).answer == {"dropped": [], "left": []}
     assert facts(house)["partials"] == []
     assert verb(house, "reap").code == 0
-    assert not list((house.root / ".trash").iterdir()) and not list((house.root / ".partial/parts").iterdir())
+    assert not any(list((house.root / each).iterdir()) for each in (".trash", ".partial/parts", ".incoming"))
     assert [fingerprint(house.root / name) for name in (ONE, TWO, THREE)] == before
     assert house.snapshot("2026-11-25T010000Z", THREE).code == 0
 

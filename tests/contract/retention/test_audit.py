@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from runner.agent import tree
+from runner.agent.retention.bequest import bequeath
 from runner.agent.retention.coverage import debts
 from runner.agent.retention.owed import hand_on
-from runner.agent.snapshots.sums import bequeath, sum_lines
+from runner.agent.snapshots.sums import sum_lines
 from runner.agent.store.layout import StoreFolder
 from tests.contract.retention.test_expire import copied, expire, facts, verb
 from tests.contract.storehouse import Storehouse
@@ -298,6 +299,9 @@ def test_a_look_that_failed_is_not_a_file_that_is_not_shared(
         patch.setattr("runner.agent.inodes.tree", SimpleNamespace(**{**vars(tree), "status": unreadable}))
         hand_on(store, ONE)
     assert debts(store, TWO)[ONE].lines == had
+    assert bequeath(store, TWO, [THREE]) is not None
+    # Where it is not known which names went the trees are compared.
+    store.gone(THREE).unlink()
     assert bequeath(store, TWO, [THREE]) is not None
     shutil.rmtree(house.root / THREE)
     assert bequeath(store, TWO, [THREE]) is None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent import regular
 from runner.agent.retention.contents import BATCH_FILES
 from runner.agent.snapshots import xxhash
 from runner.agent.snapshots.checksum import Checksums, OpenFile
@@ -17,7 +18,7 @@ from runner.agent.snapshots.sums import SumLine
 
 pytestmark = pytest.mark.skipif(shutil.which("xxhsum") is None, reason="needs xxhsum")
 
-SIZES = (0, 1, 240, 241, xxhash.CHUNK - 1, xxhash.CHUNK, xxhash.CHUNK + 1, 3 * xxhash.CHUNK + 17)
+SIZES = (0, 1, 240, 241, regular.CHUNK - 1, regular.CHUNK, regular.CHUNK + 1, 3 * regular.CHUNK + 17)
 
 
 def none() -> None:

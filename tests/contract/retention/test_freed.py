@@ -186,10 +186,13 @@ def test_expired_from_the_oldest_on_the_rest_stays_true(plain: Storehouse) -> No
     assert in_probe(plain) == exact(plain, *left)
 
 
-@pytest.mark.parametrize("number", [1, 4, 6])
-def test_expired_out_of_order_nothing_of_it_is_believed(plain: Storehouse, number: int) -> None:
+@pytest.mark.parametrize(("number", "left"), [(1, 0), (4, 3), (6, 5)])
+def test_expired_out_of_order_what_is_older_than_the_one_before_it_stays_true(
+    plain: Storehouse, number: int, left: int
+) -> None:
     assert expire(plain, name(number)).code == 0
-    assert in_probe(plain) == {}
+    still = [name(each) for each in range(left)]
+    assert in_probe(plain) == (exact(plain, *still) if still else {})
     assert [str(each["name"]) for each in call(plain)] == list(exact(plain))
 
 

@@ -35,27 +35,33 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield place
 
 
-def test_of_401_snapshots_exactly_the_oldest_goes_and_frees_what_was_foretold(grown: Place) -> None:
+def test_of_401_snapshots_exactly_the_oldest_goes_and_one_more_frees_what_was_foretold(grown: Place) -> None:
     place = grown
     names = [one.name for one in place.sealed]
     life.good(place, "run", "backup-papio")
     assert "nothing to expire: 400 snapshots" in life.good(place, "run", "purge-papio").out
+    before = life.whole(place)
     (place.trees[0] / "day").write_text("the 401st day")
     life.good(place, "run", "backup-papio")
     assert differences(place.trees[0], place.copy_of(place.trees[0])) == []
-    names += [one.name for one in place.sealed[399:]]
-    assert len(names) == 401
+    names += [one.name for one in place.sealed[398:]]
+    assert [one.name for one in place.sealed] == names[1:] and len(names) == 401
+    after = life.whole(place)
+    assert {name: after[name] for name in names[1:400]} == {name: before[name] for name in names[1:400]}
 
-    before, others, foretold = life.free(place), life.whole(place), life.foretold(place, names[0])
+    # What was left over of the one that went is in the trash.
+    life.good(place, "run", "purge-papio")
+    life.policy(place, "min = 30, max = 399")
+    free, foretold = life.free(place), life.foretold(place, names[1])
     steps = place.runner("plan", "purge-papio", "--json").json["steps"]
     assert [step["id"] for step in steps] == [f"purge-papio/{what}" for what in ("expire-1", "empty")]
     life.good(place, "run", "purge-papio")
-    after = life.free(place)
-    assert [one.name for one in place.sealed] == names[1:]
-    assert after.inodes - before.inodes == foretold.inodes
-    assert abs(after.bytes - before.bytes - foretold.bytes) <= 4096 * foretold.inodes
-    del others[names[0]]
-    assert life.whole(place) == others
+    freed = life.free(place)
+    assert [one.name for one in place.sealed] == names[2:]
+    assert freed.inodes - free.inodes == foretold.inodes
+    assert abs(freed.bytes - free.bytes - foretold.bytes) <= 4096 * foretold.inodes
+    del after[names[1]]
+    assert life.whole(place) == after
     assert list((place.store / ".trash").iterdir()) == []
     assert life.audited(place)["findings"] == []
 

@@ -137,6 +137,11 @@ def test_checksums_that_are_gone_are_said_first_with_their_numbers_and_what_is_r
     assert "1 name not as sealed" in worse.headline and "are gone" in worse.headline
 
 
+def test_what_the_next_snapshot_mends_is_said() -> None:
+    made = report_of(findings=[finding("content")], total=1, noted=2)
+    assert made.details[1] == "the next snapshot compares 2 names with the host: what is still there is right in it"
+
+
 def test_what_never_had_a_checksum_is_told_and_calls_nobody() -> None:
     report = report_of(never_summed=5)
     assert (report.verdict, report.headline) == (Verdict.DONE, f"{READ}: all as it was sealed")

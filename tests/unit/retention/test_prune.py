@@ -93,6 +93,10 @@ def low(free: int, **space: int) -> dict[str, Any]:
             "two of the rest are known: enough", [*sealed(5)[:3], *sealed(5, freed=None)[3:]], POLICY, {},
             ["expire-1", "empty"],
         ),
+        (
+            "of the newest nobody need know it", [*sealed(3)[:2], *sealed(3, freed=None)[2:]], replace(POLICY, max=2),
+            {}, ["expire-1", "empty"],
+        ),
         ("two over max", sealed(6), POLICY, {}, ["expire-1", "expire-2", "empty"]),
         ("what is in the trash goes", sealed(3), POLICY, {"trash": ["x"]}, ["empty"]),
         ("nothing is known of what they free", sealed(3, freed=None), POLICY, {}, ["measure"]),

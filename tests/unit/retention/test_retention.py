@@ -165,6 +165,15 @@ def test_a_store_full_of_pins_goes_over_max_and_says_so() -> None:
     assert "13 pinned" in decision.doubts[0].text
 
 
+def test_a_snapshot_whose_record_cannot_be_read_waits_for_a_person() -> None:
+    sealed = [Snapshot(name=f"2026-11-{day}T081500Z", host="papio") for day in range(10, 24)]
+    sealed[0] = replace(sealed[0], host="", exceptions=None)
+    decision = decide(sealed, Retention(min=1, max=12), None, parts.NOW)
+    assert [gone.snapshot.name[8:10] for gone in decision.expire] == ["11", "12"]
+    # What no run has sealed is none of ours, and is not asked here.
+    assert "record cannot be read" in decision.keep[0].reason
+
+
 def test_a_snapshot_of_which_the_exceptions_are_not_known_does_not_count_towards_min() -> None:
     known = Snapshot(name="2026-11-22T081500Z")
     assert is_clean(known)

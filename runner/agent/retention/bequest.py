@@ -1,0 +1,178 @@
+"""What leaves hands its checksums on to those that share its files."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import shutil
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Optional
+
+from .. import durable, regular
+from ..compose.leaving import GoneNames, gone_names
+from ..inodes import InodeNumbers, Inodes
+from ..rsync_lines import unescaped
+from ..snapshots.sums import LEVEL, algorithm, raw_sum_lines, sum_lines, zipped
+from ..store.layout import StoreFolder, read_json
+from .counted import left_behind, mounts_of
+
+LINES = 1000
+
+
+class ListOfSums:
+    """The lines of a snapshot's list; once all were read, `lines` are how many and `bytes` how long their files are."""
+
+    def __init__(self, store: StoreFolder, name: str) -> None:
+        self.is_read = False
+        self.lines = 0
+        self.bytes = 0
+        self._place = store, name
+
+    def __iter__(self) -> Iterator[Sequence[bytes]]:
+        lines = size = 0
+        for parts in raw_sum_lines(*self._place):
+            lines, size = lines + 1, size + int(parts[1])
+            yield parts
+        self.is_read, self.lines, self.bytes = True, lines, size
+
+
+def bequeath(
+    store: StoreFolder,
+    name: str,
+    later: Sequence[str],
+    listed: Optional[ListOfSums] = None,  # noqa: UP045
+) -> Optional[int]:  # noqa: UP045
+    """Add to the checksums of each heir those of `name` whose inode it has at the same place, and no heir before it.
+
+    Of the sealed snapshots `later` than `name` the heirs are the next, since each is linked against the one before,
+    any that says that it was linked against `name` too; or that alone which was made of it, where that is known to
+    have all that lives on. Returns how many, None where the disk has no room for them or a list is damaged or lost:
+    that costs the audit of these files, and must not keep a full disk full. `listed` is the list of `name`.
+    """
+    listed = listed or ListOfSums(store, name)
+    count, lost = 0, False
+    try:
+        for heir, lines in _handed(store, name, later, listed):
+            if _lost_its_own(store, heir):
+                lost = True
+                continue
+            batches = _batches(lines)
+            first = next(batches, None)
+            count += _append(store.sums(heir), itertools.chain((first,), batches)) if first else 0
+    except (OSError, EOFError, zlib.error):
+        return None
+    return None if lost else count
+
+
+def _handed(
+    store: StoreFolder, name: str, later: Sequence[str], listed: ListOfSums
+) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Each heir and its lines."""
+    made_of_it = _made_of(store, name, later)
+    gone = gone_names(store.gone(made_of_it)) if made_of_it else None
+    if gone:
+        yield made_of_it, _staying(listed, gone, algorithm(store, name), algorithm(store, made_of_it))
+        return
+    heirs = [other for number, other in enumerate(later) if not number or name in _older(store, other)]
+    for number, heir in enumerate(heirs):
+        yield heir, _shared(store, name, heir, heirs[:number], listed)
+
+
+def _made_of(store: StoreFolder, name: str, later: Sequence[str]) -> str:
+    """The snapshot that was made of all of `name`, where no other shares with that; "" for none."""
+    mounts = mounts_of(read_json(store.record(name)))
+    made = []
+    for other in later:
+        record = read_json(store.record(other))
+        if name in _older(store, other):
+            return ""
+        ours = {each.mount for each in left_behind(record) if each.snapshot == name}
+        if mounts and ours.issuperset(mounts):
+            made.append(other)
+    return made[0] if len(made) == 1 else ""
+
+
+def _staying(listed: ListOfSums, gone: GoneNames, before: str, usual: str) -> Iterator[bytes]:
+    """The lines of the names that are not gone, for a list whose algorithm is `usual`."""
+    for checksum, size, name in listed:
+        if (unescaped(name) if b"\\#" in name else name) not in gone:
+            yield _written(checksum, size, name, before, usual)
+
+
+def _lost_its_own(store: StoreFolder, name: str) -> bool:
+    """Whether the list of `name` is gone. One begun anew would look whole, and nobody would miss what was in it."""
+    return bool(read_json(store.record(name)).get("summed")) and not store.sums(name).exists()
+
+
+def _older(store: StoreFolder, name: str) -> Sequence[str]:
+    """The snapshots before the newest of its time that `name` was linked against as well."""
+    older = read_json(store.record(name)).get("older")
+    return older if isinstance(older, list) else ()
+
+
+def adopt(store: StoreFolder, name: str, heir: str) -> Optional[int]:  # noqa: UP045
+    """Add to `heir`'s checksums those of `name`, whose tree is lost, as far as they are of what `heir` has.
+
+    `heir` is the sealed snapshot after it: what it did not bring itself it shares with the one before. Returns how
+    many, None where a list cannot be read, or where it was linked against others too: then that is not sure.
+    """
+    if _lost_its_own(store, heir) or _older(store, heir):
+        return None
+    try:
+        own = {line.name for line in sum_lines(store, heir)}
+        batches = _batches(_alike(store, name, heir, own))
+        first = next(batches, None)
+        return _append(store.sums(heir), itertools.chain((first,), batches)) if first else 0
+    except (OSError, EOFError, zlib.error):
+        return None
+
+
+def _append(sums: Path, batches: Iterable[tuple[bytes, ...]]) -> int:
+    count = 0
+    with durable.replacing(sums, 0o600) as stream:
+        if sums.exists():
+            with regular.opened(sums) as before:
+                shutil.copyfileobj(before, stream, regular.CHUNK)
+        # A second gzip member: what reads the file reads both as one.
+        with zipped(stream, LEVEL) as member:
+            for lines in batches:
+                member.write(b"".join(lines))
+                count += len(lines)
+    return count
+
+
+def _batches(lines: Iterator[bytes]) -> Iterator[tuple[bytes, ...]]:
+    while batch := tuple(itertools.islice(lines, LINES)):
+        yield batch
+
+
+def _shared(store: StoreFolder, name: str, heir: str, before: Sequence[str], listed: ListOfSums) -> Iterator[bytes]:
+    own, usual = algorithm(store, name), algorithm(store, heir)
+    with contextlib.ExitStack() as open_trees:
+        trees = (open_trees.enter_context(Inodes(store.root / each)) for each in (name, heir, *before))
+        old, new, *others = map(InodeNumbers, trees)
+        for checksum, size, path in listed:
+            place = unescaped(path)
+            inode = old.of(place)
+            known = inode is not None and inode == new.of(place)
+            if known and not any(other.of(place) == inode for other in others):
+                yield _written(checksum, size, path, own, usual)
+
+
+def _alike(store: StoreFolder, name: str, heir: str, own: set[bytes]) -> Iterator[bytes]:
+    usual = algorithm(store, heir)
+    with Inodes(store.root / heir) as there:
+        for line in sum_lines(store, name):
+            if line.name not in own and there.size(line.path) == line.size:
+                yield _written(line.checksum.encode(), b"%d" % line.size, line.name, line.algorithm, usual)
+
+
+def _written(checksum: bytes, size: bytes, name: bytes, own: str, usual: str) -> bytes:
+    """The line as it is in a list whose algorithm is `usual`, where in its own it is `own` unless it says."""
+    if own != usual:
+        other, _, plain = checksum.rpartition(b":")
+        algorithm = other or own.encode()
+        checksum = plain if algorithm == usual.encode() else algorithm + b":" + plain
+    return b"%s %s %s\n" % (checksum, size, name)
