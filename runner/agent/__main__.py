@@ -15,6 +15,11 @@ VERBS = {
     "begin": "snapshots.begin:run",
     "explain": "snapshots.explain:run",
     "walk": "snapshots.walk:run",
+    "clone": "compose.clone:run",
+    "compose": "compose.compose:run",
+    "look": "look.look:run",
+    "changed": "look.changed:run",
+    "settle": "look.settle:run",
     "seal": "snapshots.seal:run",
     "reap": "store.trash:run",
     "check-disk": "store.disk:run",
@@ -46,6 +51,7 @@ VERBS = {
     "drop-partials": "store.drop_partials:run",
     "freed": "store.freed:run",
     "audit": "retention.audit:run",
+    "damaged": "retention.damage:run",
     "hold-host": "detached.hold_host:run",
     "detach": "detached.start:run",
     "detached": "detached.records:run",
@@ -93,7 +99,7 @@ SHOWN = 200
 
 
 def main() -> None:
-    """Run the verb that the command line names; exit 0, 1 (refused or failed), 75 (busy) or 79 (already done)."""
+    """Run the verb that the command line names; exit 0, 1 (refused), 75 (busy), 77 (stale) or 79 (already done)."""
     # Whatever the umask of whoever calls: what is made here is root's alone, unless it is given another mode.
     os.umask(0o077)
     try:

@@ -8,7 +8,6 @@ import hashlib
 import importlib
 import json
 import os
-import platform
 import re
 import shlex
 import sys
@@ -111,7 +110,7 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
             "uid": os.getuid(),
             "machine": machine.machine_id(),
             "boot_id": _text("/proc/sys/kernel/random/boot_id"),
-            "kernel": platform.release(),
+            "kernel": os.uname().release,
             "now": clock.now(),
             "program": _digest(str(request.get("program", ""))),
             "former": _former(str(request.get("former", ""))),

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 from runner.agent.arguments import DeclaredDisk, argv, parse_as
 from runner.agent.host.contract import KeepRoom, LookAtRoom
 from runner.agent.snapshots import contract
-from runner.agent.snapshots.contract import Diff, Find, ReadSnapshots, Search
+from runner.agent.snapshots.contract import Diff, Find, Search
+from runner.agent.snapshots.contract_restored import ReadSnapshots
 from runner.agent.store import contract as store_contract
 from runner.agent.store.contract import CheckDisk, Close, Freed, Hold, Newest, Reap, Record
 from runner.model.errors import FactsIncomplete

@@ -16,6 +16,8 @@ from runner.model.text import whole_number
 # %n is escaped by rsync (\#ooo) and cannot hold "//", so every line parses in one way only.
 LINE = "--out-format=%i|%C|%l|%n//%L"
 
+_EXACT = "--modify-window=-1"
+
 FAITHFUL: Argv = (
     "--archive",
     "--hard-links",
@@ -24,20 +26,27 @@ FAITHFUL: Argv = (
     "--sparse",
     "--numeric-ids",
     "--one-file-system",
-    "--modify-window=-1",
+    _EXACT,
     "--no-inc-recursive",
 )
 
 # A dry run against a tree that equals the source must print nothing, so it compares all that
-# FAITHFUL keeps and asks for names that should not be there.
-COMPARE: Argv = ("--dry-run", "--itemize-changes", "--delete")
+# FAITHFUL keeps and asks for names that should not be there, also where something cannot be read.
+COMPARE: Argv = ("--dry-run", "--itemize-changes", "--delete", "--ignore-errors")
 
 # A restore takes one path out of one snapshot, over whatever filesystems it was.
 _WHOLE: Argv = (*(option for option in FAITHFUL if option != "--one-file-system"), "--relative")
 
+# rsync(1), --files-from. One that lists the top folder itself would bring all that is in it.
+# Names that are gone are passed over; to take them from the target too (--delete-missing-args) not every 3.2.7 is able.
+_LISTED: Argv = ("--files-from=-", "--from0", "--ignore-missing-args")
+
+# What an interrupted copy left and this one would not bring, also below what is mounted since, and whatever else
+# cannot be read.
+_NOTHING_ELSE: Argv = ("--delete-excluded", "--ignore-errors")
+
 _STATS: Argv = ("--timeout=600", "--no-human-readable", "--stats")
 
-BLOCK = 4096
 PARTIAL_OK = (0, 23, 24)
 INTERRUPTED = (10, 12, 20, 30, 255)
 
@@ -57,7 +66,8 @@ WORDS = {
 class Ends:
     """Where a transfer starts and ends; `rsh` is the ssh command for a remote end, "" for none.
 
-    Both are absolute paths, with `host:` in front of the remote one. `keep` is the command that runs what receives at
+    Both are absolute paths, with `host:` in front of the remote one. `coarse`: the target's disk keeps whole seconds
+    only, and no more is compared of times. `keep` is the command that runs what receives at
     the target's host, and keeps room there.
     """
 
@@ -66,11 +76,17 @@ class Ends:
     rsh: Argv = ()
     checksum: str = "xxh128"
     keep: Argv = ()
+    coarse: bool = False
 
     @property
     def program(self) -> Argv:
         """The command that begins a transfer here; what receives elsewhere is begun by that host's shell."""
         return (*self.keep, "rsync") if self.target.startswith("/") else ("rsync",)
+
+    @property
+    def faithful(self) -> Argv:
+        """FAITHFUL, as far as times can be compared."""
+        return tuple("--modify-window=0" if self.coarse and word == _EXACT else word for word in FAITHFUL)
 
     @property
     def receiver(self) -> Argv:
@@ -79,33 +95,60 @@ class Ends:
         return (f"--rsync-path={shlex.join((*self.keep, 'rsync'))}",) if far else ()
 
 
-def send(ends: Ends, *, link_dest: Sequence[str], exclude: Sequence[str], keep_parts: str = "") -> Argv:
-    """Copy a filesystem into an empty folder, sharing what is unchanged with the `link_dest` folders.
+def send(ends: Ends, *, exclude: Sequence[str], keep_parts: str = "") -> Argv:
+    """Copy a whole filesystem into a folder in which nothing is shared with anything sealed.
 
-    `link_dest` are absolute folders on the target's machine, at most 20 (rsync refuses more);
-    `exclude` are patterns from `below`; `keep_parts` is where halves of big files survive.
+    What is there of an interrupted copy is taken up, and goes where the source has it no more. `exclude` are patterns
+    from `below`; `keep_parts` is where halves of big files survive.
     """
-    if len(link_dest) > 20:
-        raise ValueError("rsync takes at most 20 --link-dest folders")
     return (
         *ends.program,
         *FAITHFUL,
+        *_NOTHING_ELSE,
         *_STATS,
         f"--checksum-choice={ends.checksum}",
         LINE,
         *((f"--partial-dir={keep_parts}",) if keep_parts else ()),
         *(f"--exclude={pattern}" for pattern in exclude),
-        *(f"--link-dest={folder}" for folder in link_dest),
         *ends.receiver,
         *_places(ends),
     )
+
+
+def send_listed(ends: Ends, *, exclude: Sequence[str], bases: Sequence[str], keep_parts: str = "") -> Argv:
+    """Copy the names on stdin (`./PATH`, each with a NUL), as `send` would, whatever size and time say of them.
+
+    A folder is copied without what is in it. Of what one of `bases` has (folders on the target's machine, at most 20)
+    only the difference is sent; the copy shares nothing with them.
+    """
+    if len(bases) > 20:
+        raise ValueError("rsync takes at most 20 --copy-dest folders")
+    again = send_again(ends, exclude=exclude, keep_parts=keep_parts)
+    place = again.index(LINE) + 1
+    return (*again[:place], "--ignore-times", *(f"--copy-dest={folder}" for folder in bases), *again[place:])
+
+
+def send_again(ends: Ends, *, exclude: Sequence[str], keep_parts: str = "") -> Argv:
+    """Make what `send_listed` brought exact: the same names on stdin, compared with what is there.
+
+    What changed meanwhile is sent again. And rsync up to 3.5.0 drops the extended attributes of a link, a device or a
+    FIFO that is in a --copy-dest folder as it is at the source.
+    """
+    whole = send(ends, exclude=exclude, keep_parts=keep_parts)
+    place = whole.index(_NOTHING_ELSE[0])
+    return (*whole[:place], *_LISTED, "--force", *whole[place + len(_NOTHING_ELSE) :])
+
+
+def far(argv: Argv) -> bool:
+    """Whether one end of this transfer is on another host."""
+    return any(word.startswith("--rsh=") for word in argv)
 
 
 def look(ends: Ends, *, exclude: Sequence[str]) -> Argv:
     """List every name in which source and target differ; reads only, exit 0 and no line if none."""
     return (
         "rsync",
-        *FAITHFUL,
+        *ends.faithful,
         *COMPARE,
         "--timeout=600",
         "--out-format=%i|%n//%L",
@@ -114,64 +157,18 @@ def look(ends: Ends, *, exclude: Sequence[str]) -> Argv:
     )
 
 
-def foresee(sent: Argv) -> Argv:
-    """The dry run that lists what the transfer `sent` (made by `send`) would bring; reads only.
-
-    It compares with the folder that is first shared with, since a dry run into a new folder ends with 23
-    for extended attributes. () where there is nothing to share with: then everything is brought.
-    """
-    shared = next((word.partition("=")[2] for word in sent if word.startswith("--link-dest=")), "")
-    if not shared:
-        return ()
-    kept = ("--exclude=", "--rsh=", "--protect-args")
-    before, _, _ = sent[-1].rpartition("/.partial/")
-    host = before.partition(":/")[0] + ":" if not before.startswith("/") else ""
-    return (
-        "rsync",
-        *FAITHFUL,
-        "--dry-run",
-        "--itemize-changes",
-        "--no-human-readable",
-        "--stats",
-        "--timeout=600",
-        "--out-format=%i|%l",
-        *(word for word in sent if word.startswith(kept)),
-        "--",
-        sent[-2],
-        f"{host}{shared}/",
-    )
+def look_listed(ends: Ends, *, exclude: Sequence[str]) -> Argv:
+    """List those of the names on stdin in which source and target differ; reads only."""
+    whole = look(ends, exclude=exclude)
+    return tuple(word for each in whole for word in (_LISTED if each == "--delete" else (each,)) if word != COMPARE[-1])
 
 
-class Foreseen:
-    """Adds up what `foresee` prints, as it comes: bytes and inodes that the snapshot will take.
-
-    Every folder is made anew, a block and an inode each; a file whose attributes alone changed is copied.
-    """
-
-    def __init__(self) -> None:
-        """Nothing has been read yet."""
-        self.bytes = 0
-        self.inodes = 0
-        self._rest = b""
-
-    def hear(self, chunk: bytes) -> None:
-        """Take the next piece of output, cut anywhere."""
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        for line in lines:
-            self._line(line)
-
-    def _line(self, line: bytes) -> None:
-        if line[11:12] == b"|":
-            item, size = line[:11], line[12:].decode("ascii", "replace")
-            # h is one more name; folders are counted by the statistics, since no line has all of them.
-            if item[:1] in b"<>c." and item[1:2] != b"d":
-                self.inodes += 1
-                self.bytes += (whole_number(size) or 0) if item[1:2] == b"f" else 0
-        elif line.startswith(b"Number of files:"):
-            folders = line.partition(b"dir: ")[2].partition(b")")[0].partition(b",")[0]
-            count = whole_number(folders.decode("ascii", "replace")) or 0
-            self.inodes += count
-            self.bytes += count * BLOCK
+def foresee(differ: Argv) -> Argv:
+    """The dry run that lists what a transfer would bring, where `differ` (made by `look`) compares it; reads only."""
+    counted = ("--no-human-readable", "--stats", "--out-format=%i|%l")
+    kept = tuple(word for word in differ if not word.startswith(("--out-format=", "--delete", "--ignore-errors")))
+    place = kept.index("--timeout=600")
+    return (*kept[:place], *counted, *kept[place:])
 
 
 def restore(ends: Ends, *, aside: str = "") -> Argv:

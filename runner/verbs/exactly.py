@@ -8,6 +8,7 @@ from runner.jobs.snapshots.filesystems import scaffold
 from runner.model.plan import Command, Plan, PlannedJob
 from runner.model.role import Role
 from runner.tools import agent, rsync
+from runner.tools.foreseen import BLOCK, Foreseen
 from runner.verbs.app import App
 
 
@@ -17,17 +18,20 @@ def counted(app: App, plan: Plan) -> Plan:
 
 
 def _counted(app: App, plan: Plan, job: PlannedJob) -> PlannedJob:
-    foreseen = rsync.Foreseen()
-    for step in plan.steps:
-        if step.job == job.name and step.keep_output_as and isinstance(step.action, Command):
+    foreseen = Foreseen()
+    own = [step for step in plan.steps if step.job == job.name]
+    compared = [step for step in own if step.role == Role.DIFFER]
+    # What is sent whole is counted at the source; nothing is there to compare it with.
+    if not compared or any(step.role == Role.WALK for step in own):
+        return job
+    for step in compared:
+        if isinstance(step.action, Command):
             argv = rsync.foresee(step.action.argv)
-            if not argv:
-                return job
             result = app.transports[step.host].run(argv, timeout=step.timeout, sink=foreseen.hear)
             if result.exit not in rsync.PARTIAL_OK:
                 return job
     around = scaffold(_mounts(plan, job))
-    size = foreseen.bytes + around * rsync.BLOCK
+    size = foreseen.bytes + around * BLOCK
     counted = replace(job.forecast, bytes=size, files=foreseen.inodes + around, exact=True)
     return replace(job, forecast=counted)
 

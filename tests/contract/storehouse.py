@@ -11,10 +11,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from runner.agent.look.contract import NO_RECORD
 from runner.tools import rsync
 
 REPOSITORY = Path(__file__).parents[2]
@@ -37,6 +38,7 @@ READABLE = _readable()
 # The system's own python: a virtual environment may lie where only its owner may look.
 PROGRAM = (shutil.which("python3", path="/usr/bin:/bin") or sys.executable, "-B", "-m", "runner.agent")
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+COMPOSED = {"listed": "list", "settled": "settle"}
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C", "LANGUAGE": "", "PYTHONPATH": str(READABLE)}
 
 
@@ -47,6 +49,7 @@ class Said:
     code: int
     out: bytes
     err: bytes = b""
+    state: str = "done"
 
     @property
     def answer(self) -> dict[str, Any]:
@@ -58,9 +61,12 @@ class Said:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-def frame(source: str, said: Said, state: str = "done") -> bytes:
-    head = {"from": source, "state": state, "exit": said.code, "bytes": len(said.out)}
+def frame(source: str, said: Said, state: str = "") -> bytes:
+    head = {"from": source, "state": state or said.state, "exit": said.code, "bytes": len(said.out)}
     return json.dumps(head).encode() + b"\n" + said.out + b"\n"
+
+
+NOT_NEEDED = Said(code=0, out=b"", state="not needed")
 
 
 def execute(argv: Sequence[str], given: bytes = b"") -> Said:
@@ -103,49 +109,161 @@ class Storehouse:
     def begin(self, name: str, basis: str = "", resume: Sequence[str] = (), points: Sequence[str] = ()) -> Said:
         again = [word for each in resume for word in ("--resume", each)]
         points = points or self.points
+        has = {point: bool(basis) and (self.root / basis / point.strip("/")).is_dir() for point in points}
+        shared = [f"--share={basis}{each.rstrip('/')}" if has[each] else f"--whole={each}" for each in points]
         return self.call(
-            "begin", str(self.root), name, "--plan", self.plan, "--basis", basis, *again, *self.disk, "--", *points
-        )
-
-    def ends(self, name: str, number: int = 0) -> rsync.Ends:
-        source = f"{self.source}{self.points[number].rstrip('/')}/"
-        return rsync.Ends(source=source, target=f"{self.root}/.partial/{name}/{number}/")
-
-    def send(self, name: str, bases: Sequence[str] = (), extra: tuple[str, ...] = (), number: int = 0) -> Said:
-        point = self.points[number].rstrip("/")
-        folders = [str(self.root) + f"/{base}" + (f"/{number}" if ".partial" in base else point) for base in bases]
-        inner = [each for each in self.points if each != self.points[number] and each.startswith(f"{point}/")]
-        argv = rsync.send(
-            self.ends(name, number), link_dest=folders, exclude=[rsync.below(point, each) for each in inner],
-            keep_parts=f"{self.root}/.partial/parts",
+            "begin", str(self.root), name, "--plan", self.plan, "--basis", basis, *again, *shared, *self.disk,
+            "--", *points,
         )  # fmt: skip
+
+    def clone(self, name: str, basis: str, *options: str) -> Said:
+        bases = [f"--basis={basis}={point}" for point in self.points]
+        return self.call("clone", str(self.root), name, "--plan", self.plan, *bases, *options, *self.disk)
+
+    def ends(self, name: str, number: int = 0, place: str = ".incoming") -> rsync.Ends:
+        return rsync.Ends(source=f"{self.top(number)}/", target=f"{self.root}/{place}/{name}/{number}/")
+
+    def top(self, number: int = 0) -> str:
+        """Where the filesystem of that number is at the source."""
+        return f"{self.source}{self.points[number].rstrip('/')}"
+
+    def inner(self, number: int) -> list[str]:
+        """The points below that of this number."""
+        point = self.points[number].rstrip("/")
+        return [each for each in self.points if each != self.points[number] and each.startswith(f"{point}/")]
+
+    def exclude(self, number: int) -> list[str]:
+        return [rsync.below(self.points[number].rstrip("/"), each) for each in self.inner(number)]
+
+    def send(self, name: str, extra: tuple[str, ...] = (), number: int = 0) -> Said:
+        """Send a whole filesystem."""
+        argv = rsync.send(
+            self.ends(name, number), exclude=self.exclude(number), keep_parts=f"{self.root}/.partial/parts"
+        )
         return execute((*self.before, argv[0], *extra, *argv[1:]))
 
-    def send_all(self, name: str, bases: Sequence[str] = ()) -> bytes:
-        """Send every filesystem, and give what the seal reads of it; each must be whole."""
-        sent = [self.send(name, bases, number=number) for number in range(len(self.points))]
-        assert not any(each.code for each in sent), sent
-        return b"".join(frame(f"send{number or ''}", each) for number, each in enumerate(sent))
+    def look(self, name: str, basis: str = "", number: int = 0, compared: bytes = b"") -> Said:
+        """What differs from the basis by the record at the source, or by the comparison that is given as a frame."""
+        emptied = [f"--emptied={self.source}{each}" for each in self.inner(number)]
+        words = (f"--scans={self.scans}", f"--name={name}", f"--basis={basis}", *emptied)
+        made = ("--compared=differ",) if compared else ()
+        return self.call("look", self.top(number) or "/", *words, *made, given=compared)
 
-    def look(self, name: str) -> Said:
-        return execute((*self.before, *rsync.look(self.ends(name), exclude=())))
+    @property
+    def scans(self) -> Path:
+        """Where the records of the looks are."""
+        return self.root.parent / "scans"
+
+    def differ(self, name: str, place: str, number: int = 0) -> Said:
+        """How rsync sees the source and what is at `place` in the store."""
+        ends = replace(self.ends(name, number), target=f"{self.root}/{place}/")
+        return execute((*self.before, *rsync.look(ends, exclude=self.exclude(number))))
+
+    def listed(self, name: str, basis: str, number: int = 0) -> Said:
+        """The names that differ from the basis, by the record or without one."""
+        looked = self.look(name, basis, number)
+        if looked.code != NO_RECORD:
+            return looked
+        differ = self.differ(name, f"{basis}{self.points[number].rstrip('/')}", number)
+        return self.look(name, basis, number, frame("differ", differ))
+
+    def send_listed(self, name: str, basis: str, names: Said, number: int = 0) -> Said:
+        """Send these names."""
+        bases = [f"{self.root}/{basis}{self.points[number].rstrip('/')}"]
+        argv = rsync.send_listed(
+            self.ends(name, number), exclude=self.exclude(number), bases=bases, keep_parts=f"{self.root}/.partial/parts"
+        )
+        return execute((*self.before, *argv), names.out)
+
+    def send_again(self, name: str, names: Said, number: int = 0) -> Said:
+        """Send what changed of these names meanwhile; it says so where nothing did."""
+        changed = self.call(
+            "changed", self.top(number) or "/", f"--scans={self.scans}", f"--name={name}", given=names.out
+        )
+        assert changed.code == 0, changed
+        return self.send_again_all(name, changed, number) if changed.out else NOT_NEEDED
+
+    def send_again_all(self, name: str, names: Said, number: int = 0) -> Said:
+        """Compare these names with what was sent, and send what differs."""
+        return execute(
+            (*self.before, *rsync.send_again(self.ends(name, number), exclude=self.exclude(number))), names.out
+        )
+
+    def settle(self, name: str, names: Said, number: int = 0) -> Said:
+        """What became of these names at the source."""
+        looked = execute(
+            (*self.before, *rsync.look_listed(self.ends(name, number), exclude=self.exclude(number))), names.out
+        )
+        words = (f"--scans={self.scans}", f"--name={name}", "--listed=list", "--looked=again")
+        return self.call("settle", self.top(number) or "/", *words, given=frame("list", names) + frame("again", looked))
+
+    def cut_off(self, name: str, basis: str, but: Sequence[bytes] = (), number: int = 0) -> Said:
+        """As `send_all` begins for a filesystem, cut off before these names, and what is in them, were sent."""
+        assert self.clone(name, basis).code == 0
+        names = self.listed(name, basis, number)
+        assert names.code == 0, names
+        kept = [each for each in names.out.split(b"\0") if not (each + b"/").startswith(tuple(but))]
+        return self.send_listed(name, basis, replace(names, out=b"\0".join(kept)), number)
+
+    def send_all(self, name: str, basis: str = "", codes: Sequence[int] = (0,)) -> bytes:
+        """Send every filesystem and compose it, and give what the seal reads of it; rsync must end with these codes."""
+        if not basis:
+            sent = [self.send(name, number=number) for number in range(len(self.points))]
+            assert all(each.code in codes for each in sent), sent
+            return b"".join(frame(f"send{number or ''}", each) for number, each in enumerate(sent))
+        assert self.clone(name, basis).code == 0
+        made, heard = [], []
+        for number in range(len(self.points)):
+            names = self.listed(name, basis, number)
+            assert names.code == 0, names
+            sent_some = self.send_listed(name, basis, names, number)
+            assert sent_some.code in codes, sent_some
+            again = (self.send_again if sent_some.code == 0 else self.send_again_all)(name, names, number)
+            assert again.code in codes, again
+            settled = self.settle(name, names, number)
+            assert settled.code == 0, settled
+            made += [frame(f"send{number or ''}", again), frame(f"settle{number or ''}", settled)]
+            made.append(frame(f"first{number or ''}", sent_some))
+            heard += [frame(f"settle{number or ''}", settled), frame(f"list{number or ''}", names)]
+        composed = self.compose(name, b"".join(heard))
+        assert composed.code == 0, composed
+        return b"".join(made)
+
+    def begun(self, name: str) -> dict[str, Any]:
+        """What is known of a partial."""
+        return json.loads((self.root / f".partial/{name}.json").read_bytes())
+
+    def compose(self, name: str, given: bytes = b"") -> Said:
+        whole = self.begun(name)["whole"]
+        points = [(number or "", point) for number, point in enumerate(self.points) if point not in whole]
+        words = [f"--{word}={step}{number}={point}" for number, point in points for word, step in COMPOSED.items()]
+        return self.call("compose", str(self.root), name, "--plan", self.plan, *words, *self.disk, given=given)
 
     def explain(self, looked: Said, since: str) -> Said:
         return self.call("explain", str(self.source), "--since", since, given=frame("look", looked))
 
     def walk(self, number: int = 0, given: bytes = b"", since: str = "2100-01-01T00:00:00Z") -> Said:
         """The count at the source, given the output of its transfer (or that and more, which tells it nothing)."""
-        point = self.points[number].rstrip("/")
-        inner = [each for each in self.points if each != self.points[number] and each.startswith(f"{point}/")]
-        emptied = [f"--emptied={self.source}{each}" for each in inner]
-        return self.call("walk", f"{self.source}{point}", f"--since={since}", *emptied, given=given)
+        emptied = [f"--emptied={self.source}{each}" for each in self.inner(number)]
+        return self.call("walk", self.top(number), f"--since={since}", *emptied, given=given)
 
     def seal(self, name: str, given: bytes, *options: str, around: tuple[str, ...] = ()) -> Said:
-        transfers = [f"--transfer=send{number or ''}={point}" for number, point in enumerate(self.points)]
-        walks = [f"--walked=walk{number or ''}={point}" for number, point in enumerate(self.points)]
-        given += b"".join(frame(f"walk{number or ''}", self.walk(number, given)) for number in range(len(self.points)))
+        """Seal it; what was sent whole is put into its place first, and counted at the source."""
+        path = self.root / f".partial/{name}.json"
+        begun = json.loads(path.read_bytes()) if path.exists() else {"whole": self.points}
+        if "composed" not in begun and path.exists():
+            composed = self.compose(name)
+            if composed.code:
+                return composed
+        words = [f"--transfer=send{number or ''}={point}" for number, point in enumerate(self.points)]
+        for number, point in enumerate(self.points):
+            if point in begun["whole"]:
+                words.append(f"--walked=walk{number or ''}={point}")
+                given += frame(f"walk{number or ''}", self.walk(number, given))
+            else:
+                words += [f"--settled=settle{number or ''}={point}", f"--kept=first{number or ''}={point}"]
         return self.call(
-            "seal", str(self.root), name, "--plan", self.plan, *transfers, *walks, *options, *self.disk,
+            "seal", str(self.root), name, "--plan", self.plan, *words, *options, *self.disk,
             given=given, around=around,
         )  # fmt: skip
 
@@ -154,8 +272,7 @@ class Storehouse:
         with self.held():
             begun = self.begin(name, basis, resume)
             assert begun.code == 0, begun.out
-            bases = [each for each in (basis, *(f".partial/{part}" for part in resume)) if each]
-            return self.seal(name, self.send_all(name, bases) + b"".join(self.kept.values()), *options)
+            return self.seal(name, self.send_all(name, basis) + b"".join(self.kept.values()), *options)
 
 
 def filled(

@@ -51,7 +51,7 @@ TARGETS: dict[str, str] = {
     "runner/agent/snapshots/begin.py": f"{SEAL} {DISK} {CUTS}",
     "runner/agent/snapshots/gather.py": f"{SEAL} {HOLES} {DISK}",
     "runner/agent/snapshots/instant.py": "tests/contract/snapshots/test_instants.py",
-    "runner/agent/snapshots/resumed.py": f"tests/contract/snapshots/test_resumed.py tests/contract/snapshots/test_snapshots.py {SEAL} {CUTS}",
+    "runner/agent/snapshots/resume.py": f"tests/contract/snapshots/test_resumed.py tests/contract/snapshots/test_snapshots.py {SEAL} {CUTS}",
     "runner/agent/snapshots/seal.py": f"{SEAL} {DISK} {HOLES} {CUTS}",
     "runner/agent/snapshots/walk.py": (
         "tests/contract/snapshots/test_counted.py tests/contract/snapshots/test_inner_mounts.py "

@@ -206,6 +206,7 @@ class Answering:
 
     host: str
     words: bytes
+    agent: str = ""
 
     def run(self, argv: tuple[str, ...], **_: Any) -> Result:
         """The words, whatever is asked."""

@@ -200,6 +200,7 @@ def _step(one: Step) -> list[str]:
         elif claim:
             head.append(f"    {word} {claim.step} ended {claim.codes}")
     head += [f"    reads {', '.join(one.inputs)}"] if one.inputs else []
+    head += [f"    is given the output of {' or '.join(one.feed)}"] if one.feed else []
     head += [f"    may end {one.ok_codes}"] if one.ok_codes != (0,) else []
     head += [f"    output kept as {one.keep_output_as}"] if one.keep_output_as else []
     head += [f"    needs {', '.join(one.needs)}"] if one.needs else []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -78,11 +77,11 @@ class _Survey:
         families = (FAMILIES.get(word, "") for word in (system["ID"], *system["ID_LIKE"].split()))
         facts = MachineFacts(
             format=1,
-            hostname=platform.node(),
+            hostname=os.uname().nodename,
             system=system["PRETTY_NAME"],
             family=next(filter(None, families), ""),
-            machine=platform.machine(),
-            kernel=platform.release(),
+            machine=os.uname().machine,
+            kernel=os.uname().release,
             firmware="efi" if Path("/sys/firmware/efi").is_dir() else "bios",
             boot=tuple(path for path in BOOT if os.path.lexists(path)),
             disks=disks,

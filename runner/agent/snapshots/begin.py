@@ -7,24 +7,23 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from .. import clock, durable
-from ..answer import Refused, reply
+from ..answer import STALE, Refused, reply
 from ..arguments import parse_as
 from ..host import room as rooms
-from ..host.mounts import mount_of, mounts
 from ..host.processes import boot_id
-from ..store import aside, disk, freed, received
+from ..store import aside, disk, freed, owned, received
 from ..store.layout import StoreFolder, folders, is_name, open_store, partials, read_json, sealed
 from ..store.lock import working
-from ..store.trash import free_name
+from . import resume
 from .contract import Begin, Begun
 from .instant import require_not_sealed
 
 
 def run(argv: Sequence[str]) -> int:
-    """Make `.partial/NAME` with a folder for each mount point, `0`, `1` and so on; print where it is.
+    """Make `.partial/NAME` and `.incoming/NAME`, in each a folder for each mount point, `0`, `1` and so on.
 
     Refused unless the store is what the plan was made from: `--basis` is the newest sealed snapshot,
-    `--resume` names every partial there is, and each `--share` is a folder in it.
+    `--resume` names every partial there is, which are taken up, and each `--share` is a folder in it.
     """
     options = parse_as(Begin, argv)
     store, name, points = open_store(options.store), options.name, options.points
@@ -35,14 +34,15 @@ def run(argv: Sequence[str]) -> int:
         require_not_sealed(store, options.job, options.instant)
         _check_names(store, name, options.basis, resumed)
         _tidy(store)
-        _require_folders(store, resumed, options.share)
-        _drop_torn(store, resumed)
+        _require_folders(store, options.share)
+        for folder in filter(os.path.lexists, (store.incoming, store.trash)):
+            owned.require_folder(folder, "find out who made it and move it away: the next run makes it anew")
         freed.forget(store, _older(options))
         whole = not disk.keeps_nanoseconds(store.runner)
         if options.disk.mount and state.uuid:
             disk.mark(store, state.uuid, clock.now())
         begun = {
-            "format": received.APART,
+            "format": received.BESIDE,
             "name": name,
             "plan": options.plan,
             "instant": options.instant or None,
@@ -51,15 +51,29 @@ def run(argv: Sequence[str]) -> int:
             "filesystems": points,
             "older": _older(options),
             "share": options.share,
+            "whole": options.whole,
+            "kept": _kept(store, resumed, points),
             "started": clock.now(),
             "free": rooms.free(os.statvfs(store.root))._asdict(),
             "boot": boot_id(),
             "whole_seconds": whole,
         }
-        _make(store, name, points)
+        durable.make_folder(store.partial, 0o700)
+        # First, so that what it takes up from here on is known to be its.
         durable.write_json(store.begun(name), begun)
-        reply(Begun(str(store.partial / name), whole))
+        resume.make(resume.NewSnapshot(store, name, points, options.whole), resumed)
+        reply(Begun(str(store.partial / name), whole, state.uuid if options.disk.mount else ""))
     return 0
+
+
+def _kept(store: StoreFolder, resumed: Sequence[str], points: Sequence[str]) -> tuple[str, ...]:
+    """The interrupted snapshots of which something is taken up and that had the same filesystems, newest first."""
+    chain: list[str] = []
+    for other in sorted(resumed, reverse=True):
+        begun = read_json(store.begun(other))
+        if list(begun.get("filesystems", ())) == list(points):
+            chain += [other, *(str(each) for each in begun.get("kept", ()))]
+    return tuple(each for each in dict.fromkeys(chain) if is_name(each))
 
 
 def _older(options: Begin) -> tuple[str, ...]:
@@ -83,12 +97,14 @@ def _check_names(store: StoreFolder, name: str, basis: str, resumed: tuple[str, 
     counted = sealed(store)
     newest = counted[-1] if counted else ""
     if newest != basis:
-        raise Refused(f"the newest snapshot is {newest or 'none'}, not {basis or 'none'}", "make a new plan")
+        text = f"the newest snapshot is {newest or 'none'}, not {basis or 'none'}"
+        raise Refused(text, "make a new plan", code=STALE)
     there = partials(store)
     if there != resumed:
         raise Refused(
             f"the interrupted snapshots are {', '.join(there) or 'none'}, not {', '.join(resumed) or 'none'}",
             "make a new plan",
+            code=STALE,
         )
     for other in (*counted, *there):
         if other >= name:
@@ -108,50 +124,17 @@ def _tidy(store: StoreFolder) -> None:
         for path in store.partial.glob("*.json"):
             if path.stem not in there:
                 path.unlink()
-    if store.records.is_dir():
-        for path in store.records.glob("*.tmp"):
+    for folder in (store.records, store.partial):
+        for path in folder.glob("*.tmp") if folder.is_dir() else ():
             path.unlink()
+    resume.tidy(store)
 
 
-def _require_folders(store: StoreFolder, resumed: Sequence[str], share: Sequence[str]) -> None:
-    """Refused unless rsync can compare with these folders without leaving the store."""
-    for other in resumed:
-        received.part(store, other)
+def _require_folders(store: StoreFolder, share: Sequence[str]) -> None:
+    """Refused unless what is in these folders can be linked without leaving the store."""
     for path in share:
         if not received.is_folder(store, path):
             raise Refused(
                 f"{path!a} in the store is no folder, or a link leads to it: what it shows may not be the snapshot's",
                 "make a new plan, which shares nothing with it",
             )
-
-
-def _drop_torn(store: StoreFolder, resumed: Sequence[str]) -> None:
-    """Empty the partials in which a power cut may have left files with their size and time, but not their content.
-
-    rsync would take such a file for the source's. Only where the disk writes names before data, or in any order.
-    """
-    mount = mount_of(store.root, mounts())
-    if mount is None or not (mount.type == "ext2" or "data=writeback" in mount.options):
-        return
-    for other in resumed:
-        if read_json(store.begun(other)).get("boot") == boot_id():
-            continue
-        place = store.partial / other
-        parts = [path.name for path in place.iterdir() if path.name.isdigit()]
-        durable.make_folder(store.trash, 0o700)
-        place.rename(free_name(store, other))
-        place.mkdir(0o700)
-        for part in parts:
-            durable.make_folder(place / part, 0o700)
-
-
-def _make(store: StoreFolder, name: str, points: Sequence[str]) -> None:
-    durable.make_folder(store.partial, 0o700)
-    durable.make_folder(store.parts, 0o700)
-    folder = store.partial / name
-    folder.mkdir(0o700)
-    for number in range(len(points)):
-        durable.make_folder(folder / str(number), 0o700)
-    durable.sync_folder(folder)
-    durable.sync_folder(store.partial)
-    durable.sync_folder(store.root)

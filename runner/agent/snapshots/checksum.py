@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from ..answer import Refused
 from ..command import ENVIRONMENT
+from ..regular import CHUNK
 from . import xxhash
 from .sums import SumLine
 
-CHUNK = 1 << 20
 # A disk that gives less than this, in bytes a second, is as good as gone.
 SLOWEST = 1_000_000
 PATIENCE = 120

@@ -9,12 +9,13 @@ from ..arguments import (
     Count,
     DeclaredDisk,
     MachineId,
+    MountPoint,
     PathsRest,
     PathWord,
     SnapshotName,
     SnapshotNameOrNone,
-    SnapshotsRest,
     SnapshotWord,
+    Uuid,
 )
 
 
@@ -29,7 +30,7 @@ class NotSealed(NamedTuple):
 class Begin(NamedTuple):
     """Options of `begin`: `points` are the mount points that are received, `share` what they share files with.
 
-    `instant` is the scheduled time that `job` is run for, "" for none.
+    Those in `whole` are sent whole. `instant` is the scheduled time that `job` is run for, "" for none.
     """
 
     store: PathWord
@@ -42,13 +43,15 @@ class Begin(NamedTuple):
     share: tuple[str, ...] = ()
     job: str = ""
     instant: str = ""
+    whole: tuple[AbsolutePath, ...] = ()
 
 
 class Begun(NamedTuple):
-    """Answer of `begin`."""
+    """Answer of `begin`; `uuid` is that of the declared disk, "" for none."""
 
     partial: str
     whole_seconds: bool
+    uuid: Uuid = ""
 
 
 class Explain(NamedTuple):
@@ -75,12 +78,19 @@ class Explanation(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """Options of `walk`: what is in `emptied` is not copied, and neither are `left_out` themselves."""
+    """Options of `walk`: what is in `emptied` is not copied, and neither are `left_out` themselves.
+
+    Where `look` made a record for `name` in the folder `scans` before all was sent, what it counted must be in the
+    copy, and the next look may go by that record; `looked` names the step whose output compares what was sent.
+    """
 
     source: PathWord
     since: str
     emptied: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    scans: MountPoint = ""
+    name: SnapshotNameOrNone = ""
+    looked: str = ""
 
 
 class Walked(NamedTuple):
@@ -93,14 +103,14 @@ class Walked(NamedTuple):
 
 
 class WalkedNames(NamedTuple):
-    """Answer of `walk`, its last line: how many names must be in the copy, and how many changed since."""
+    """Answer of `walk`, its last line: how many names must be in the copy, and how many that changed since need not."""
 
     names: Count
     young: Count
 
 
 class Seal(NamedTuple):
-    """Options of `seal`: `transfer`, `explained` and `walked` are STEP=/MOUNTPOINT.
+    """Options of `seal`: `transfer`, `explained`, `walked` and `settled` are STEP=/MOUNTPOINT.
 
     What cannot be copied at or below an `accept` path is counted apart, and is no exception. `machine` is the id
     of the machine that it was copied from, "" for one that has none.
@@ -116,6 +126,7 @@ class Seal(NamedTuple):
     transfer: tuple[str, ...] = ()
     explained: tuple[str, ...] = ()
     walked: tuple[str, ...] = ()
+    settled: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     absent: tuple[AbsolutePath, ...] = ()
     disk: DeclaredDisk = DeclaredDisk()
@@ -126,7 +137,8 @@ class Seal(NamedTuple):
 class Sealed(NamedTuple):
     """Answer of `seal`: `exceptions_new` are those that the snapshot before did not have, `accepted` are none.
 
-    `added_bytes` is how long the new files are, `added_room` what they take of the disk: holes take nothing.
+    `added_bytes` is how long the new files are, `added_room` what they take of the disk: holes take nothing. `missed`
+    names differed by rsync's comparison, and the record of the last look had not shown it.
     """
 
     sealed: SnapshotName
@@ -141,6 +153,7 @@ class Sealed(NamedTuple):
     seconds: float
     added_room: Optional[Count] = None
     accepted: Count = 0
+    missed: Count = 0
 
 
 class CopiedFilesystem(NamedTuple):
@@ -160,12 +173,21 @@ class SnapshotException(NamedTuple):
     cause: str
 
 
+class LeftBehind(NamedTuple):
+    """What `snapshot` has at `mount` and the one made of it has not: its folders, and inodes whose names all went."""
+
+    snapshot: SnapshotName
+    mount: AbsolutePath
+    bytes: Count
+    inodes: Count
+
+
 class SnapshotRecord(NamedTuple):
     """The record of a snapshot, which `record` answers; `exceptions_list` has the first of the `exceptions`.
 
     `instant` is the scheduled time that it was made for, None for none. `added_room` as in `Sealed`, None in the
     record of an older agent. `machine` is the machine-id of the source, "" where that is not known. `older` are
-    the snapshots before `basis` with which it shares files too.
+    the snapshots before `basis` with which it may share too, and `shared` how many files it does. `left`: as counted.
     """
 
     format: int
@@ -193,6 +215,8 @@ class SnapshotRecord(NamedTuple):
     added_room: Optional[Count] = None
     machine: MachineId = ""
     older: tuple[str, ...] = ()
+    shared: Optional[Count] = None
+    left: tuple[LeftBehind, ...] = ()
 
 
 class Find(NamedTuple):
@@ -267,18 +291,3 @@ class DiffCounts(NamedTuple):
     """Answer of `diff`, its last line: how many names changed in each way."""
 
     counts: dict[str, Count]
-
-
-class ReadSnapshots(NamedTuple):
-    """Options of `reading`: the snapshots that must stay meanwhile."""
-
-    store: PathWord
-    name: SnapshotWord
-    more: SnapshotsRest = ()
-
-
-class BeingRead(NamedTuple):
-    """Answer of `reading`."""
-
-    held: bool
-    reading: str

@@ -1,11 +1,11 @@
-"""Options and answers of the verbs for the folder in which restored files lie."""
+"""Options and answers of the verbs for restores: the folder in which they lie, and what keeps snapshots for them."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import NamedTuple, Optional
 
-from ..arguments import Count, FileNameWord, PathWord
+from ..arguments import Count, FileNameWord, PathWord, SnapshotsRest, SnapshotWord
 
 
 class MakeRestored(NamedTuple):
@@ -53,3 +53,18 @@ class RestoredCleared(NamedTuple):
 
     removed: bool
     changed: Optional[datetime] = None
+
+
+class ReadSnapshots(NamedTuple):
+    """Options of `reading`: the snapshots that must stay meanwhile."""
+
+    store: PathWord
+    name: SnapshotWord
+    more: SnapshotsRest = ()
+
+
+class BeingRead(NamedTuple):
+    """Answer of `reading`."""
+
+    held: bool
+    reading: str

@@ -14,13 +14,12 @@ from .. import clock
 from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..frames import Frame, frames
+from ..look.reach import TOO_DEEP, reach
+from ..regular import CHUNK
+from ..rsync_lines import WHOLE, is_about_a_name, looked, unescaped
 from .contract import Explain, Explained, Explanation
-from .gather import WHOLE
-from .sums import is_about_a_name, looked, unescaped
 
-CAUSES = ("vanished", "changed", "unreadable", "attributes", "unexplained")
-
-CHUNK = 1 << 20
+CAUSES = ("vanished", "changed", "unreadable", "attributes", TOO_DEEP, "unexplained")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -53,11 +52,20 @@ def _look_exit(frame: Frame) -> int:
 
 
 def _explained(frame: Frame, source: SourceTree) -> Iterator[Explained]:
+    far = reach(source.root)
+    ends: set[bytes] = set()
     for line in frame.lines():
         difference = looked(line)
         if difference:
             item, name = difference[0], unescaped(difference[1])
-            yield Explained(os.fsdecode(name), item, *judge(item, name, source))
+            cause, code = judge(item, name, source)
+            if cause == TOO_DEEP:
+                # Of all that is further down the folder is named, as by whoever looked.
+                name = far.end_of(name)
+                if name in ends:
+                    continue
+                ends.add(name)
+            yield Explained(os.fsdecode(name), item, cause, code)
         elif is_about_a_name(line):
             yield Explained("", "", "unexplained", 0)
 
@@ -69,6 +77,8 @@ def judge(item: str, name: bytes, source: SourceTree) -> tuple[str, int]:
     except OSError as problem:
         if problem.errno in (errno.ENOENT, errno.ENOTDIR):
             return "vanished", problem.errno
+        if problem.errno == errno.ENAMETOOLONG and reach(source.root).end_of(name):
+            return TOO_DEEP, 0
         return "unreadable", problem.errno or 0
     missing = "+" in item
     changed = source.changed(status)
@@ -77,10 +87,15 @@ def judge(item: str, name: bytes, source: SourceTree) -> tuple[str, int]:
         return ("vanished" if code == errno.ENOENT else "unreadable"), code
     if changed:
         return "changed", 0
-    if missing:
-        code = source.unreadable_above(name)
-        return ("unreadable", code) if code else ("unexplained", 0)
-    return ("attributes" if _attributes_only(item) else "unexplained"), 0
+    if missing and reach(source.root).end_of(name):
+        return TOO_DEEP, 0
+    code = source.unreadable_above(name) if missing else 0
+    if code:
+        return "unreadable", code
+    if not missing and _attributes_only(item):
+        return "attributes", 0
+    # A folder that is moved takes along what is in it, and no file shows that.
+    return ("changed" if source.moved_above(name) else "unexplained"), 0
 
 
 def _attributes_only(item: str) -> bool:
@@ -108,6 +123,19 @@ class SourceTree(NamedTuple):
     def changed(self, status: os.stat_result) -> bool:
         """Whether it was changed since the transfer began."""
         return status.st_ctime_ns > self.since or status.st_mtime_ns > self.since
+
+    def moved_above(self, name: bytes) -> bool:
+        """Whether a folder above `name` was moved since the transfer began, or is gone by now.
+
+        A move changes the ctime of a folder, and of the one that it is in; what comes or goes in it only its own.
+        """
+        parts = name.split(b"/")[:-1]
+        try:
+            ways = (b"/".join(parts[:end]) for end in range(len(parts) + 1))
+            times = [self.status(way).st_ctime_ns for way in ways]
+        except OSError as problem:
+            return problem.errno in (errno.ENOENT, errno.ENOTDIR)
+        return any(above > self.since and here > self.since for above, here in zip(times, times[1:]))  # noqa: B905
 
     def unreadable(self, name: bytes, status: os.stat_result, *, whole: bool) -> int:
         """The errno of reading it, 0 if it can be read; of a regular file all of it with `whole`.

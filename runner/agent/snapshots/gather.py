@@ -3,121 +3,167 @@
 from __future__ import annotations
 
 import json
+import os
 import posixpath
-import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 from ..answer import Refused, plain, shown
-from ..frames import Frame, frames
-from ..inodes import Inodes
+from ..arguments import MOST
+from ..compose.copies import Copy
+from ..compose.missed import ACCEPTED, EXCEPTIONS, MissedNames
+from ..frames import DONE, NOT_NEEDED, Frame, frames
+from ..rsync_lines import STATS, WHOLE, Sent, number, sent, unescaped
 from ..store import received
 from ..store.freed import BLOCK
-from .contract import CopiedFilesystem, SnapshotException
-from .resumed import ResumedFiles
-from .sums import Sent, Sums, sent, unescaped
+from .contract import CopiedFilesystem
+from .sums import Sums
 
-LISTED = 1000
 WIDEST_PATH = 200
 PARTIAL = 23
-WHOLE = (0, 23, 24)
-EXCEPTIONS = ("unreadable", "attributes", "not mounted", "another filesystem", "too deep")
-# One that jobs.toml accepts by name is no exception.
-ACCEPTED = "accepted"
-HARMLESS = ("vanished", "changed", ACCEPTED)
-STATS = re.compile(rb"(Number of files|Total file size): ([0-9,]+)(?:.*[( ]dir: ([0-9,]+))?")
 
 
 class ExpectedOutputs(NamedTuple):
-    """The steps whose outputs must be there, with their mount points, and those that may be."""
+    """The steps whose outputs must be there, with their mount points, and those that may be.
+
+    `walked` are of filesystems that are sent whole, `settled` of those that are composed.
+    """
 
     transfers: Mapping[str, str]
     explained: Mapping[str, str]
     walked: Mapping[str, str]
-    kept: tuple[str, ...]
+    settled: Mapping[str, str]
+    kept: Mapping[str, str]
 
 
 class Gathered:
-    """Sums over all frames; `exceptions` holds the first of them, in their order, but none at an `accept` path."""
+    """Sums over all frames; `missed` are the names that are not as they are at the source."""
 
-    def __init__(
-        self, before: frozenset[SnapshotException], places: Mapping[str, Path], accept: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, missed: MissedNames, copies: Mapping[str, Copy], resumed: Collection[str] = ()) -> None:
+        self.missed = missed
         self.filesystems: dict[str, CopiedFilesystem] = {}
-        self.causes: dict[str, dict[str, int]] = {}
         self.looks: dict[str, int] = {}
         self.walks: dict[str, WalkOfFilesystem] = {}
-        self.exceptions: list[SnapshotException] = []
-        self.new = 0
+        self.settled: dict[str, Mapping[str, Any]] = {}
         self.added_files = 0
         self.added_bytes = 0
         self.added_room = 0
         self.summed = 0
         self.unsummed = 0
-        self.unexplained: list[str] = []
-        self._before = before
-        self._places = places
-        self._accept = tuple(f"{path}/" for path in accept)
-        self._noted: set[SnapshotException] = set()
-
-    def cause(self, name: str) -> int:
-        """How many names have this cause."""
-        return sum(counts.get(name, 0) for counts in self.causes.values())
+        self._copies = copies
+        self._unsent: set[str] = set()
+        # Where a transfer was resumed, what the names hash to that it brought: an earlier one says no more of them.
+        self._brought: dict[str, set[int]] = {point: set() for point in resumed}
+        # By mount point the inodes of which there is a checksum.
+        self.sums_of: dict[str, set[int]] | None = None
 
     def transfer(self, frame: Frame, point: str, sums: Sums) -> None:
         """Read the output of a transfer; Refused if rsync did not come to its end."""
-        if frame.state != "done" or frame.exit not in WHOLE:
+        if frame.state == NOT_NEEDED and self._copies[point].names is not None:
+            self._unsent.add(point)
+            self.filesystems[point] = CopiedFilesystem(point, 0, 0, 0, 0)
+            return
+        if frame.state != DONE or frame.exit not in WHOLE:
             raise Refused(
                 f"the transfer of {point} is not whole: {frame.state}, exit {frame.exit}", "run the job again"
             )
+        numbers = self._lines(frame, point, sums)
+        files, size = numbers.get(b"Number of files", 0), numbers.get(b"Total file size")
+        # Where nothing differs there is nothing to send.
+        least = 1 if self._copies[point].names is None else 0
+        if files < least or size is None:
+            raise Refused(f"the transfer of {point} sent nothing", "is it mounted on the source?")
+        self.filesystems[point] = CopiedFilesystem(point, frame.exit, files, size, numbers.get(b"dir", 0))
+
+    def kept(self, frame: Frame, point: str, sums: Sums) -> None:
+        """Read what an earlier transfer of the same filesystem printed, or an interrupted one: what is there of it."""
+        if point in self._copies:
+            # Where it brought everything, nothing had to be sent again.
+            if frame.state == DONE and frame.exit == 0:
+                self._unsent.discard(point)
+            self._lines(frame, point, sums)
+
+    def _lines(self, frame: Frame, point: str, sums: Sums) -> Mapping[bytes, int]:
         numbers: dict[bytes, int] = {}
-        with Inodes(self._places[point]) as copy:
+        brought = self._brought.get(point)
+        earlier = point in self.filesystems
+        mine: set[int] = set()
+        with self._copies[point].opened() as trees:
             for line in frame.lines():
                 file = sent(line)
                 if file is None:
                     statistic = STATS.match(line)
                     if statistic:
-                        numbers[statistic[1]] = _number(statistic[2])
-                        numbers.setdefault(b"dir", _number(statistic[3] or b"0"))
+                        numbers[statistic[1]] = number(statistic[2])
+                        numbers.setdefault(b"dir", number(statistic[3] or b"0"))
                     continue
                 fresh = file.transferred or file.copied
-                self.added_files += fresh or file.created
-                if fresh:
-                    self.added_bytes += file.size
-                    self.added_room += _room(copy, file)
-                self.unsummed += fresh and not file.checksum
-                if file.transferred and file.checksum:
-                    self.summed += 1
-                    sums.add(file, point)
-        files = numbers.get(b"Number of files", 0)
-        if files < 1 or b"Total file size" not in numbers:
-            raise Refused(f"the transfer of {point} sent nothing", "is it mounted on the source?")
-        size = numbers[b"Total file size"]
-        self.filesystems[point] = CopiedFilesystem(point, frame.exit, files, size, numbers[b"dir"])
+                if not (fresh or file.created):
+                    continue
+                if brought is not None:
+                    if earlier and hash(file.name) in brought:
+                        continue
+                    mine.add(hash(file.name))
+                status = trees.new(unescaped(file.name))
+                # A file that has been sent twice is as the later transfer left it.
+                if status is None or (earlier and fresh and status.st_size != file.size):
+                    continue
+                self._add(file, status, point, sums)
+        if brought is not None:
+            brought |= mine
+        return numbers
+
+    def _add(self, file: Sent, status: os.stat_result, point: str, sums: Sums) -> None:
+        self.added_files += 1
+        if file.created:
+            return
+        self.added_bytes += file.size
+        self.added_room += status.st_blocks * BLOCK
+        if file.transferred and file.checksum:
+            self.summed += 1
+            sums.add(file, point)
+            if self.sums_of is not None:
+                self.sums_of.setdefault(point, set()).add(status.st_ino)
+        else:
+            self.unsummed += 1
 
     def explain(self, frame: Frame, point: str) -> None:
         """Read the answer of `explain`; Refused if it is cut off."""
-        if frame.state != "done" or frame.exit != 0:
+        if frame.state != DONE or frame.exit != 0:
             return
+        answer = self._causes(frame, point)
+        if answer.get("look_exit") not in WHOLE:
+            raise Refused(f"the explanation for {point} is cut off", "run the job again")
+        self.looks[point] = answer["look_exit"]
+
+    def settle(self, frame: Frame, point: str) -> None:
+        """Read the answer of `settle`; Refused if it is cut off."""
+        if frame.state != DONE or frame.exit != 0:
+            return
+        answer = self._causes(frame, point)
+        if not all(_is_count(answer.get(key)) for key in ("names", "folders", "size", "listed", "look_exit", "missed")):
+            raise Refused(f"what became of {point} is cut off", "run the job again")
+        self.settled[point] = answer
+
+    def _causes(self, frame: Frame, point: str) -> Mapping[str, Any]:
+        """Note each line that has a cause; gives the last, which must count the same."""
         counts: dict[str, int] = {}
-        self.causes[point] = {}
         answer: Mapping[str, Any] = {}
         for line in frame.lines():
             answer = _object(line)
             if "cause" in answer:
                 cause = str(answer["cause"])
                 counts[cause] = counts.get(cause, 0) + 1
-                self._note(point, str(answer.get("path", "")), cause)
-        total, look = answer.get("counts"), answer.get("look_exit")
-        if not isinstance(total, dict) or {key: n for key, n in total.items() if n} != counts or look not in WHOLE:
+                self.missed.note(point, str(answer.get("path", "")), cause)
+        total = answer.get("counts")
+        if not isinstance(total, dict) or {key: n for key, n in total.items() if n} != counts:
             raise Refused(f"the explanation for {point} is cut off", "run the job again")
-        self.looks[point] = look
+        return answer
 
     def walk(self, frame: Frame, point: str) -> None:
         """Read the answer of `walk`, and compare it with the copy where rsync saw less; Refused if it is cut off."""
-        copy = self._places.get(point)
-        if copy is None or frame.state != "done" or frame.exit != 0:
+        copy = self._copies[point].place if point in self._copies else None
+        if copy is None or frame.state != DONE or frame.exit != 0:
             return
         ended = self.filesystems[point].exit if point in self.filesystems else 0
         answer: Mapping[str, Any] = {}
@@ -137,8 +183,8 @@ class Gathered:
                 missed = not inside and received.lacks(copy, path, int(answer["names"]))
                 deepest = path if missed else deepest
             closed += missed and cause in ("unreadable", "too deep")
-            if cause and missed and SnapshotException(posixpath.join(point, path), cause) not in self._noted:
-                self._note(point, path, cause)
+            if cause and missed:
+                self.missed.note(point, path, cause)
         if not isinstance(answer.get("names"), int) or answer.get("cause"):
             raise Refused(f"the count of the names in {point} is cut off", "run the job again")
         self.walks[point] = WalkOfFilesystem(answer["names"], closed, lacks)
@@ -146,39 +192,37 @@ class Gathered:
     def absent(self, points: Sequence[str]) -> None:
         """Note filesystems that should have been copied and were not mounted."""
         for point in points:
-            self._note(point, "", "not mounted")
-
-    def _note(self, point: str, path: str, cause: str) -> None:
-        line = SnapshotException(posixpath.join(point, path) if path else point, cause)
-        accepted = cause in EXCEPTIONS and f"{line.path}/".startswith(self._accept)
-        counts = self.causes.setdefault(point, {})
-        counted = ACCEPTED if accepted else cause
-        counts[counted] = counts.get(counted, 0) + 1
-        if cause == "unreadable":
-            self._noted.add(line)
-        if accepted:
-            return
-        if line.cause in EXCEPTIONS:
-            self.new += line not in self._before
-            if len(self.exceptions) < LISTED:
-                self.exceptions.append(line)
-        elif line.cause not in HARMLESS and len(self.unexplained) < 3:
-            self.unexplained.append(shown(line.path))
+            self.missed.note(point, "", "not mounted")
 
     def require(self, expected: ExpectedOutputs) -> None:
         """Refused unless every transfer is here and what is missing from it is explained."""
+        composed = set(expected.settled.values())
         for step, point in expected.transfers.items():
             if point not in self.filesystems:
                 raise Refused(f"the output of {shown(step)} is missing", "run the job again")
+            if point in composed:
+                self._require_composed(point)
+                continue
             ended = self.filesystems[point].exit
             if ended != 0 and point not in self.looks:
                 raise Refused(f"rsync ended with {ended} for {point}, unexplained", "run the job again")
-        for point in expected.transfers.values():
             if point not in self.walks:
                 raise Refused(
                     f"how many names {point} has is not known: nobody but rsync counted them", "run the job again"
                 )
             self._require_all(point)
+
+    def _require_composed(self, point: str) -> None:
+        """Take the counts of a composed filesystem from who composed it and who looked; Refused where one has not."""
+        answer, names, sent = self.settled.get(point), self._copies[point].names, self.filesystems[point]
+        if answer is None or names is None:
+            who = "looked at" if answer is None else "composed"
+            raise Refused(f"{point} was not {who} to the end", "run the job again")
+        if point in self._unsent and answer["listed"]:
+            raise Refused(f"something of {point} differs, and nothing was sent", "run the job again")
+        if answer["look_exit"] == PARTIAL:
+            self._require_named(point)
+        self.filesystems[point] = sent._replace(files=names, size=answer["size"], folders=answer["folders"])
 
     def _require_all(self, point: str) -> None:
         """Refused where rsync saw fewer names than there are, or could not read something that nobody can name."""
@@ -191,9 +235,12 @@ class Gathered:
                 "look at that folder on the source, or name it in `exclude`; the partial is kept",
                 again=True,
             )
+        if self.looks.get(point, 0) == PARTIAL and not walk.closed:
+            self._require_named(point)
+
+    def _require_named(self, point: str) -> None:
         # What changed or went meanwhile is nothing that rsync could not read.
-        named = walk.closed or any(self.causes.get(point, {}).get(cause) for cause in (*EXCEPTIONS, ACCEPTED))
-        if self.looks.get(point, 0) == PARTIAL and not named:
+        if not any(self.missed.count(point, cause) for cause in (*EXCEPTIONS, ACCEPTED)):
             raise Refused(
                 f"rsync could not read something of {point}, twice, and everything there can be read",
                 "run the job again; if it stays so, what rsync says is in the log of the message",
@@ -209,47 +256,29 @@ class WalkOfFilesystem(NamedTuple):
     lacks: str
 
 
-def counted(frame: Frame) -> int:
-    """How many names rsync saw in the transfer whose output this is, 0 where it does not say."""
-    statistics = (STATS.match(line) for line in frame.lines())
-    return max((_number(each[2]) for each in statistics if each and each[1] == b"Number of files"), default=0)
-
-
-def gather(stream: BinaryIO, expected: ExpectedOutputs, resumed: ResumedFiles, sums: Sums, into: Gathered) -> None:
+def gather(stream: BinaryIO, expected: ExpectedOutputs, sums: Sums, into: Gathered) -> None:
     """Read every frame once and add it up; other outputs are passed over."""
     seen: set[str] = set()
     for frame in frames(stream):
-        if frame.source in seen:
-            raise Refused(f"{shown(frame.source)} is given twice", "give each output once")
-        seen.add(frame.source)
-        if frame.source in expected.transfers:
-            into.transfer(frame, expected.transfers[frame.source], sums)
-        elif frame.source in expected.explained:
-            into.explain(frame, expected.explained[frame.source])
-        elif frame.source in expected.walked:
-            into.walk(frame, expected.walked[frame.source])
-        elif frame.source in expected.kept:
-            into.summed += resumed.read(frame, sums)
+        source = frame.source
+        if source in seen:
+            raise Refused(f"{shown(source)} is given twice", "give each output once")
+        seen.add(source)
+        if source in expected.transfers:
+            into.transfer(frame, expected.transfers[source], sums)
+        elif source in expected.explained:
+            into.explain(frame, expected.explained[source])
+        elif source in expected.walked:
+            into.walk(frame, expected.walked[source])
+        elif source in expected.settled:
+            into.settle(frame, expected.settled[source])
+        elif source in expected.kept:
+            into.kept(frame, expected.kept[source], sums)
     into.require(expected)
-    # The last transfer found what an interrupted one had brought, and says nothing of it.
-    taken = resumed.taken_over()
-    into.added_files += taken.names
-    into.added_bytes += taken.bytes
-    into.added_room += taken.room
-    into.unsummed += taken.unsummed
 
 
-def _room(copy: Inodes, file: Sent) -> int:
-    """What a new file takes of the disk: its blocks, where its length counts the holes too."""
-    try:
-        status = copy.status(unescaped(file.name))
-    except OSError:
-        status = None
-    return status.st_blocks * BLOCK if status else file.size
-
-
-def _number(text: bytes) -> int:
-    return int(text.replace(b",", b""))
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= MOST
 
 
 def _object(line: bytes) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
 from ..store import lock
 from ..store.layout import open_store, require_sealed
-from .contract import BeingRead, ReadSnapshots
+from .contract_restored import BeingRead, ReadSnapshots
 
 
 def run(argv: Sequence[str]) -> int:

@@ -126,7 +126,7 @@ the .json beside each dump, under "tables". Then make backups of the new compute
 .runner: this text; restore.sh; jobs.toml, which says what was copied from where and when; about/, what the
 copied computer was; records/, for each copy when it was made and from what, what could not be read
 (exceptions), and checksums of the files that were new in it (zcat ....sums.gz).
-.partial: copies that were interrupted; they are NOT complete. .trash: copies that are being removed.
+.partial, .incoming: copies that were interrupted; they are NOT complete. .trash: copies that are being removed.
 .aside: whole copies that a person took out of the count.
 """
 

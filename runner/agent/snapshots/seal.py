@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -10,18 +12,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import clock, durable
-from ..answer import Refused, reply, table
+from ..answer import Refused, reply, shown, table
 from ..arguments import pairs, parse_as
-from ..store import disk, received
-from ..store.layout import StoreFolder, is_name, open_store, partials, read_json, sealed
+from ..compose.copies import Copy
+from ..compose.missed import EXCEPTIONS, HARMLESS, LISTED, UNSTEADY, MissedNames
+from ..store import begun, disk, received, trash
+from ..store.freed import BLOCK
+from ..store.layout import StoreFolder, is_name, open_store, read_json
 from ..store.lock import working
-from ..store.trash import free_name
 from . import readme
-from .contract import Seal, Sealed, SnapshotException, SnapshotRecord
-from .gather import EXCEPTIONS, HARMLESS, LISTED, ExpectedOutputs, Gathered, gather
+from .contract import LeftBehind, Seal, Sealed, SnapshotException, SnapshotRecord
+from .gather import ExpectedOutputs, Gathered, gather
 from .instant import require_not_sealed
-from .resumed import ResumedFiles
-from .sums import Sums, zipped
+from .sums import LEVEL, Sums, zipped
 
 
 class PartialSnapshot(NamedTuple):
@@ -37,16 +40,15 @@ class PartialSnapshot(NamedTuple):
         return tuple(str(name) for name in self.begun.get("resumed", ()))
 
     @property
-    def shared(self) -> Mapping[str, Sequence[str]]:
-        """By mount point the sealed snapshots that it was compared with there; all of them where that was not noted."""
-        points = [str(point) for point in self.begun.get("filesystems", ())]
-        if not self.begun.get("share"):
-            known = (str(name) for name in (self.begun.get("basis"), *self.begun.get("older", ())) if name)
-            return dict.fromkeys(points, tuple(known))
-        shared = [str(path).partition("/") for path in self.begun["share"]]
-        return {
-            point: [name for name, _, inside in shared if is_name(name) and f"/{inside}" == point] for point in points
-        }
+    def copies(self) -> Mapping[str, Copy]:
+        """Each filesystem by its mount point, with the sealed snapshots that it may share files with."""
+        composed, shared = self.begun.get("composed", {}), dict[str, list[Path]]()
+        for path in self.begun.get("share", ()):
+            each, _, inside = str(path).partition("/")
+            if is_name(each):
+                shared.setdefault(f"/{inside}", []).append(self.store.root / each / inside)
+        places = received.places(self.store, self.name)
+        return {point: Copy(place, shared.get(point, ()), composed.get(point)) for point, place in places.items()}
 
     @property
     def instant(self) -> str | None:
@@ -67,11 +69,12 @@ def run(argv: Sequence[str]) -> int:
         pairs(options.transfer, "transfer"),
         pairs(options.explained, "explained"),
         pairs(options.walked, "walked"),
-        options.kept,
+        pairs(options.settled, "settled"),
+        pairs(options.kept, "kept"),
     )
     with working(store, options.plan):
         disk.require_writable(store, options.disk)
-        snapshot = PartialSnapshot(store, name, _begun(store, name, options.plan))
+        snapshot = PartialSnapshot(store, name, begun.require(store, name, options.plan))
         require_not_sealed(store, options.job, snapshot.instant or "")
         _require_filesystems(snapshot, expected)
         durable.make_folder(store.records, 0o700)
@@ -84,48 +87,50 @@ def run(argv: Sequence[str]) -> int:
         disk.require(store, options.disk)
         _name(snapshot, whole)
         durable.sync_filesystem(store.root)
-    reply(_answer(record, round(time.monotonic() - began, 3)))
+    missed = sum(each["missed"] for each in gathered.settled.values())
+    reply(_answer(record, round(time.monotonic() - began, 3))._replace(missed=missed))
     return 0
-
-
-def _begun(store: StoreFolder, name: str, plan: str) -> Mapping[str, Any]:
-    if not is_name(name) or name not in partials(store):
-        raise Refused(f"there is no partial {name!a}", "run `begin` and the transfers first")
-    begun = read_json(store.begun(name))
-    if begun.get("plan") != plan or begun.get("name") != name:
-        raise Refused(f"the partial {name} was begun by another plan", "make a new plan")
-    if begun.get("format") != received.APART:
-        raise Refused(
-            f"the partial {name} was begun by an older runner-agent", "make a new plan; what was sent is used"
-        )
-    counted = sealed(store)
-    newest = counted[-1] if counted else ""
-    if newest != begun.get("basis", ""):
-        raise Refused(f"the newest snapshot is {newest or 'none'} now", "make a new plan")
-    if os.path.lexists(store.root / name):
-        raise Refused(f"there is a {name} already", "look at what it is; nothing was changed")
-    return begun
 
 
 def _require_filesystems(snapshot: PartialSnapshot, expected: ExpectedOutputs) -> None:
     points = sorted(str(point) for point in snapshot.begun.get("filesystems", ()))
     if not points or sorted(expected.transfers.values()) != points:
         raise Refused("the transfers are not those of the filesystems that were begun", "make a new plan")
+    if "composed" not in snapshot.begun:
+        raise Refused(f"the partial {snapshot.name} has not been composed", "run the job again", again=True)
 
 
 def _gather(snapshot: PartialSnapshot, expected: ExpectedOutputs, options: Seal) -> Gathered:
     store, name, basis = snapshot.store, snapshot.name, str(snapshot.begun.get("basis", ""))
     before, known = _exceptions(store, basis) if basis else (0, frozenset())
-    gathered = Gathered(known, received.places(store, name), options.accept)
-    resumed = ResumedFiles(store, name, snapshot.shared, snapshot.resumed)
-    with durable.replacing(store.sums(name), 0o600) as stream, zipped(stream, 9) as lines:
-        gather(sys.stdin.buffer, expected, resumed, Sums(lines), gathered)
+    missed = MissedNames(known, options.accept)
+    gathered = Gathered(missed, snapshot.copies, expected.kept.values())
+    gathered.sums_of = {} if snapshot.resumed else None
+    with durable.replacing(store.sums(name), 0o600) as stream, zipped(stream, LEVEL) as lines:
+        gather(sys.stdin.buffer, expected, Sums(lines), gathered)
         gathered.absent(options.absent)
-        _require_explained(store, gathered)
-    count = sum(gathered.cause(cause) for cause in EXCEPTIONS)
+        _require_explained(store, missed)
+    _recount(gathered, snapshot.copies)
+    count = sum(missed.cause(cause) for cause in EXCEPTIONS)
     if before > LISTED:
-        gathered.new = max(0, count - before)
+        missed.new = max(0, count - before)
     return gathered
+
+
+def _recount(gathered: Gathered, copies: Mapping[str, Copy]) -> None:
+    """Where interrupted transfers brought something too, count what is new by itself: no output tells all of it."""
+    if gathered.sums_of is None:
+        return
+    gathered.added_files = gathered.added_bytes = gathered.added_room = gathered.unsummed = 0
+    for point, copy in copies.items():
+        known = gathered.sums_of.get(point, set[int]())
+        with copy.opened() as trees:
+            for status in trees.added():
+                gathered.added_files += 1
+                if stat.S_ISREG(status.st_mode):
+                    gathered.added_bytes += status.st_size
+                    gathered.added_room += status.st_blocks * BLOCK
+                    gathered.unsummed += status.st_ino not in known
 
 
 def _exceptions(store: StoreFolder, name: str) -> tuple[int, frozenset[SnapshotException]]:
@@ -140,17 +145,21 @@ def _exceptions(store: StoreFolder, name: str) -> tuple[int, frozenset[SnapshotE
         return 0, frozenset()
 
 
-def _require_explained(store: StoreFolder, gathered: Gathered) -> None:
-    causes = {cause for counts in gathered.causes.values() for cause in counts}
-    unexplained = sum(gathered.cause(cause) for cause in causes.difference(EXCEPTIONS, HARMLESS))
-    if unexplained:
-        raise Refused(
-            f"{unexplained} names are missing or differ for no reason that the source shows: "
-            f"{', '.join(gathered.unexplained)}{_fullness(store)}",
-            "free room or look at the disk, then run the job again; the partial is kept",
-            # Full: the next plan makes room. Out of links: in a fresh folder rsync copies what it could not link.
-            again=True,
-        )
+def _require_explained(store: StoreFolder, missed: MissedNames) -> None:
+    without = missed.without_cause()
+    if not without:
+        return
+    changed, full = sum(missed.count(point, cause) for point in without for cause in UNSTEADY), _fullness(store)
+    error = (
+        f"{sum(without.values())} names of {' and '.join(map(shown, without))} are missing or differ for no reason "
+        f"that the source shows, such as {', '.join(missed.unexplained)}"
+    )
+    # Full: the next plan makes room. Out of links: in a fresh folder rsync copies what it could not link.
+    if changed and not full:
+        do = "run the job again when less changes there; if this stays, look at the disk; the partial is kept"
+        raise Refused(f"{error}; {changed} changed there meanwhile", do, again=True)
+    do = "free room or look at the disk, then run the job again; the partial is kept"
+    raise Refused(f"{error}{full}", do, again=True)
 
 
 def _fullness(store: StoreFolder) -> str:
@@ -169,7 +178,8 @@ def _require_room(store: StoreFolder) -> None:
 
 
 def _record(snapshot: PartialSnapshot, gathered: Gathered, options: Seal) -> SnapshotRecord:
-    causes = {cause: gathered.cause(cause) for cause in (*EXCEPTIONS, *HARMLESS)}
+    missed = gathered.missed
+    causes = {cause: missed.cause(cause) for cause in (*EXCEPTIONS, *HARMLESS)}
     return SnapshotRecord(
         format=1,
         name=snapshot.name,
@@ -187,8 +197,8 @@ def _record(snapshot: PartialSnapshot, gathered: Gathered, options: Seal) -> Sna
         added_room=gathered.added_room,
         exceptions=sum(causes[cause] for cause in EXCEPTIONS),
         exceptions_by_cause=causes,
-        exceptions_new=gathered.new,
-        exceptions_list=tuple(gathered.exceptions),
+        exceptions_new=missed.new,
+        exceptions_list=tuple(missed.exceptions),
         checksum=options.checksum or "xxh128",
         summed=gathered.summed,
         unsummed=gathered.unsummed,
@@ -196,6 +206,8 @@ def _record(snapshot: PartialSnapshot, gathered: Gathered, options: Seal) -> Sna
         instant=snapshot.instant,
         machine=options.machine,
         older=tuple(map(str, snapshot.begun.get("older", ()))),
+        shared=snapshot.begun.get("shared"),
+        left=tuple(LeftBehind(**each) for each in snapshot.begun.get("left", ())),
     )
 
 
@@ -213,15 +225,25 @@ def _name(snapshot: PartialSnapshot, whole: Path) -> None:
     durable.sync_folder(store.root)
     (store.partial / name).rmdir()
     durable.point(store.root / "latest", name, store.runner / "latest.tmp")
-    durable.make_folder(store.trash, 0o700)
     for other in snapshot.resumed:
-        if (store.partial / other).is_dir():
-            (store.partial / other).rename(free_name(store, other))
-            store.record(other).unlink(missing_ok=True)
-            store.sums(other).unlink(missing_ok=True)
-        store.begun(other).unlink(missing_ok=True)
+        store.record(other).unlink(missing_ok=True)
+        store.sums(other).unlink(missing_ok=True)
+        store.gone(other).unlink(missing_ok=True)
+    _clear(snapshot)
     store.begun(name).unlink(missing_ok=True)
     durable.sync_folder(store.partial)
+
+
+def _clear(snapshot: PartialSnapshot) -> None:
+    """Remove where it was received: little is left there, unless it took up much that it did not want."""
+    place = snapshot.store.incoming / snapshot.name
+    if snapshot.resumed and place.is_dir():
+        durable.make_folder(snapshot.store.trash, 0o700)
+        place.rename(trash.free_name(snapshot.store, snapshot.name))
+    else:
+        trash.empty(snapshot.store.root, place)
+        with contextlib.suppress(FileNotFoundError):
+            place.rmdir()
 
 
 def _answer(record: SnapshotRecord, seconds: float) -> Sealed:

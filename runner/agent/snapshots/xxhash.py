@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Optional
 
+from ..regular import CHUNK
+
 try:
     import ctypes
 except ImportError:
@@ -12,7 +14,6 @@ except ImportError:
     ctypes = None  # type: ignore[assignment]
 
 LIBRARY = "libxxhash.so.0"
-CHUNK = 1 << 20
 OF_NOTHING = "99aa06d3014798d86001c324468d497f"
 
 

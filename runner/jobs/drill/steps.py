@@ -93,7 +93,7 @@ class Drill:
         ends = rsync.Ends(
             source=f"{keeper}:{self.facts.path}/" if self.far and keeper != home else f"{self.facts.path}/",
             target=f"{source}:{self.place}/{folder}/" if self.far and source != home else f"{self.place}/{folder}/",
-            rsh=ssh.rsh(f"{self.site.state}/ssh_config") if self.far else (),
+            rsh=ssh.rsh(self.site.state) if self.far else (),
             checksum=rsync.checksum(facts.hosts[source].rsync, facts.hosts[keeper].rsync),
         )
         # rsync runs at one end, on the controller where it is one.

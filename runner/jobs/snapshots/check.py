@@ -10,7 +10,7 @@ from statistics import median
 from runner.agent.retention.contract import Links
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import minimum, prune, retention, steps
-from runner.jobs.retention.doubts import shrunk
+from runner.jobs.retention.doubts import emptied, hollow, shrunk
 from runner.jobs.retention.room import brought, is_full
 from runner.jobs.retention.runway import growth, runway
 from runner.jobs.retention.thinning import counting, is_clean
@@ -127,8 +127,11 @@ def _growth(look: _StoreLook) -> Sequence[Finding]:
     if smaller:
         # Where it freezes the store, that finding has it.
         return () if look.decision.cause == smaller else (_doubt(smaller.text, smaller.do),)
-    if fell := fallen.emptied(look.sealed):
-        return tuple(_doubt(text, "see that it is mounted, and that all of it is there") for text in fell)
+    counted, _ = fallen.measured(look.sealed, look.store.retention)
+    if fell := [text for host in dict.fromkeys(each.host for each in counted) for text in emptied(counted, host)]:
+        frozen = look.decision.cause is not None and look.decision.cause == hollow(counted)
+        do = "see that it is mounted, and that all of it is there"
+        return () if frozen else tuple(_doubt(text, do) for text in fell)
     if not look.sealed:
         return ()
     # The first of all is whole, and no measure of what is usual.

@@ -8,10 +8,10 @@ from dataclasses import asdict, replace
 
 from runner.jobs.retention.doubts import Doubt, FilesBefore, files_before
 from runner.jobs.retention.thinning import extras
-from runner.model.facts import Filled, Snapshot
+from runner.model.facts import Snapshot
 from runner.model.plan import PlannedJob
 from runner.model.site import Retention
-from runner.model.text import count, one_line
+from runner.model.stored import Filled
 from runner.tools import answers
 
 # How far back it is looked for what is gone now, and for how much: a hundredth of it, or so many files or bytes. Each
@@ -20,8 +20,6 @@ _LOOK_BACK = 7
 _PART, _MANY, _LARGE = 100, 1000, 1 << 30
 # What a check takes for a shrinking where the store has no `retention`.
 _MAX_SHRINK = 30.0
-# A filesystem with fewer files than this part of what it had is as good as empty.
-_LEFT, _WORTH = 10, 100
 
 
 def bases(own: Sequence[Snapshot], mount: str, apart: Collection[str] = ()) -> tuple[str, ...]:
@@ -41,22 +39,6 @@ def bases(own: Sequence[Snapshot], mount: str, apart: Collection[str] = ()) -> t
             replace(held, files=max(held.files, most.files), size=max(held.size, most.size)) if held and most else most
         )
     return tuple(snapshot.name for snapshot in chosen)
-
-
-def emptied(sealed: Sequence[Snapshot]) -> tuple[str, ...]:
-    """For each filesystem of which the newest snapshot of a host has next to nothing: what it had before, in words."""
-    texts: list[str] = []
-    for host in dict.fromkeys(snapshot.host for snapshot in sealed):
-        *_, before, newest = (None, None, *(snapshot for snapshot in sealed if snapshot.host == host))
-        if before is None or newest is None:
-            continue
-        for now in newest.filled:
-            held = _filled(before, now.mount)
-            if held and held.files >= _WORTH and now.files * 100 < held.files * _LEFT:
-                where = f"{one_line(now.mount)} of {one_line(host or 'the source')}"
-                has = f"{count(now.files, 'file')} in {newest.name}, {held.files:,} before"
-                texts.append(f"{where} is as good as empty: {has}")
-    return tuple(texts)
 
 
 def _filled(snapshot: Snapshot, mount: str) -> Filled | None:

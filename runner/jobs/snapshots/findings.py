@@ -79,8 +79,7 @@ def findings(
         text = f"{mount} of {job.host} should be in this snapshot and is not mounted"
         doubts.append(attention(job, text, "mount it, or name it in `exclude`"))
     if stored.whole_seconds:
-        text = f"the disk of store {store} keeps whole seconds only: nothing will be shared"
-        doubts.append(attention(job, text, "make it again with 256-byte inodes (mke2fs -I 256)"))
+        notes.append(f"the disk of store {store} keeps whole seconds only: times in its snapshots are cut to them")
     if unread := foreign.unread_records(site.store(store), stored):
         # In the words of the check: it is one thing to do, and is said once.
         doubts.append(replace(unread, source=job.name))

@@ -42,7 +42,22 @@ def snapshot_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around
     report = answered(with_earlier(_snapshot(job, outcomes, around), around), outcomes, {Role.BEGIN: Begun})
     before = (around.reports[name] for name in job.after if name in around.reports)
     passed_on = tuple(text for earlier in before for text in earlier.passes_on)
-    return replace(report, details=(*passed_on, *report.details, *restored.cleared(outcomes)))
+    return replace(report, details=(*passed_on, *_recycled(outcomes), *report.details, *restored.cleared(outcomes)))
+
+
+def _recycled(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """Which snapshot expired for the new one, also where that was not made then; nothing where none did."""
+    cloned = [outcome for outcome in outcomes if outcome.role == Role.CLONE and outcome.subject]
+    gone = [outcome.subject for outcome in cloned if outcome.state == State.DONE]
+    # One that was refused since the store cannot spare it has not.
+    cut_off = [outcome for outcome in cloned if outcome.state in (State.FAILED, State.INTERRUPTED)]
+    unsure = [outcome.subject for outcome in cut_off if outcome.result.get("again") is not True]
+    stay = [outcome.subject for outcome in cloned if outcome.state == State.NOT_NEEDED]
+    return (
+        *(f"{name}, the oldest, stays: the source has much less than before, or nobody knows" for name in stay),
+        *(f"expired {name}, the oldest: the new snapshot was made of it" for name in gone),
+        *(f"{name}, the oldest, may have expired for the new one: `runner snapshots` tells" for name in unsure),
+    )
 
 
 def _snapshot(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
@@ -93,11 +108,17 @@ def _sealed(job: PlannedJob, sealed: Sealed, *, live: bool, went: str) -> JobRep
         details.append(f"{count(sealed.accepted, 'name')} could not be copied, as `accept` in jobs.toml allows")
     if moved:
         details.append(f"{count(moved, 'file')} changed or went while it was copied, as on any busy machine")
+    if sealed.missed:
+        names = count(sealed.missed, "name")
+        details.append(
+            f"rsync found {names} changed that the record of the last look had not shown: this snapshot has them as "
+            "they are now, and those before may have them as they were earlier"
+        )
     shrank = fallen.shrank(job, sealed.files)
     if shrank:
         headline = f"{shrank.text}; {headline}"
         details.append(shrank.do)
-    verdict = Verdict.ATTENTION if (fresh and live) or job.doubt or shrank else Verdict.DONE
+    verdict = Verdict.ATTENTION if (fresh and live) or job.doubt or shrank or sealed.missed else Verdict.DONE
     headline = f"{job.headline}; {headline}" if job.doubt else headline
     cause = of_store(job.writes.partition("/")[0], Fault.LOST) if job.doubt else ""
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=tuple(details), cause=cause)

@@ -53,7 +53,7 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     ends = rsync.Ends(
         source=f"{keeper.name}:{source}" if far and keeper.name != site.controller else source,
         target=(f"{host.name}:" if far and host.name != site.controller else "") + host.at(folder).rstrip("/") + "/",
-        rsh=ssh.rsh(f"{site.state}/ssh_config") if far else (),
+        rsh=ssh.rsh(site.state) if far else (),
         checksum=sums,
         keep=agent.keep_room(agent.program(host), disk, by_hand=True),
     )

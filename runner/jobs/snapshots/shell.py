@@ -29,6 +29,6 @@ def in_the_way(site: Site, job: str, ends: Sequence[HostFacts]) -> Finding | Non
         source=job,
         text=f"the login shell of {user}@{noisy.name} prints {shown!r} before every command, and rsync cannot work so",
         do=f"there, take it out of .bashrc of {user}, or put `[ -t 0 ] || return` before it; then this prints nothing:",
-        command=shlex.join((*ssh.rsh(f"{site.state}/ssh_config"), noisy.name, "true")),
+        command=shlex.join((*ssh.call(f"{site.state}/ssh_config"), noisy.name, "true")),
         cause=of_host(noisy.name, Fault.SHELL),
     )

@@ -10,12 +10,14 @@ from runner.agent.snapshots.contract_restored import RestoredListing
 from runner.config.overlap import inside
 from runner.jobs.bundled import Bundled
 from runner.jobs.database import dump_findings
-from runner.jobs.retention import prune
+from runner.jobs.retention import prune, recycling
 from runner.jobs.retention import steps as expiring
-from runner.jobs.snapshots import clocks, fallen, filesystems, findings, inventory, link_dest, lost, machine, restored
+from runner.jobs.snapshots import clocks, fallen, filesystems, findings, inventory, lost, machine, restored
 from runner.jobs.snapshots import room as making_room
 from runner.jobs.snapshots.filesystems import emptied
 from runner.jobs.snapshots.report import snapshot_report
+from runner.jobs.snapshots.steady import steps as steady
+from runner.jobs.snapshots.steady.between import Manner, Source, Target, real
 from runner.model.copies import interrupted
 from runner.model.facts import Facts, Filesystem, HostFacts, Probe, Snapshot, StoreFacts
 from runner.model.kind import Draft
@@ -27,6 +29,8 @@ from runner.tools import agent, rsync, ssh
 
 # A filesystem that is missing is missed for as many snapshots, then taken for gone.
 _REMEMBERED = 7
+# Where a host keeps the records of its looks: they are of no use to anybody else, and every look makes them anew.
+SCANS = "/var/lib/runner/scans"
 
 
 class SnapshotKind(Bundled):
@@ -114,6 +118,12 @@ class _SnapshotWork:
         """The sealed snapshots of this host. A folder without a record may be anything, and is none."""
         return tuple(snapshot for snapshot in prune.counted(self.stored) if snapshot.host == self.host.name)
 
+    @property
+    def rotational(self) -> bool:
+        """Whether the store's disk turns, as jobs.toml or else the kernel says; where nobody knows it, it may."""
+        declared = self.site.disk(self.store.disk).rotational if self.store.disk else None
+        return (self.stored.rotational if declared is None else declared) is not False
+
     def remote(self, host: str) -> str:
         """`host:` where rsync must reach it over ssh, else ""."""
         far = self.site.live and self.host.name != self.keeper.name and host != self.site.controller
@@ -130,11 +140,11 @@ def _draft(work: _SnapshotWork) -> Draft:
     if room.fit == making_room.Fit.FULL:
         return _skipped(findings.does_not_fit(job, store, stored, room))
     where = expiring.place(site, job.name, store, stored, plan_id(work.now))
-    source, target = _source(work, choice), _target(work, where.at, room)
-    manner = link_dest.Manner(
+    source, target = _source(work, choice), _target(work, choice, where.at, room)
+    manner = Manner(
         job=job.name,
         runs_on=host.name if host.name == work.keeper.name and site.live else site.controller,
-        rsh=ssh.rsh(f"{site.state}/ssh_config") if source.remote or target.remote else (),
+        rsh=ssh.rsh(site.state) if source.remote or target.remote else (),
         checksum=rsync.checksum(work.source.rsync, work.keeper.rsync),
         timeout=int(job.options.timeout.total_seconds()),
         started=work.now.isoformat(),
@@ -142,10 +152,12 @@ def _draft(work: _SnapshotWork) -> Draft:
         guard_mounts=not host.root,
         halves=rsync.takes_up_halves(work.keeper.rsync),
         instant=job.instant.isoformat() if job.instant else "",
+        # A disk that cuts times differs in all of them.
+        compare_every=0 if stored.whole_seconds else job.options.compare_every,
     )
     making = expiring.steps(where, room.decision, may_fail=True) if room.decision else ()
-    disk = (link_dest.disk_step(target, manner),) if store.disk else ()
-    due = (link_dest.instant_step(target, manner),) if manner.instant else ()
+    # `begin` refuses a second one likewise, but nothing may expire for it.
+    due = (steady.instant_step(target, manner),) if manner.instant and making else ()
     about, scratch = inventory.steps(site, job, where.at, work.name), restored.steps(site, job, work.restored, work.now)
     planned = PlannedJob(
         name=job.name,
@@ -159,7 +171,7 @@ def _draft(work: _SnapshotWork) -> Draft:
     )
     return Draft(
         planned=planned,
-        steps=(*disk, *due, *making, *link_dest.steps(source, target, manner, (*about, *scratch))),
+        steps=(*due, *making, *steady.steps(source, target, manner, (*about, *scratch))),
         findings=(
             *findings.left_out(site, job, choice, _left_inside(work, choice)),
             *findings.findings(site, job, choice, work.source, stored),
@@ -216,7 +228,7 @@ def _mounts(work: _SnapshotWork) -> Sequence[Filesystem]:
 
 def _tops(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> Sequence[Filesystem]:
     # In the sandbox what plays / is a folder elsewhere, and so is what is mounted in it.
-    return [replace(each, mount=link_dest.real(each)) for each in choice.chosen]
+    return [replace(each, mount=real(each)) for each in choice.chosen]
 
 
 def _kept_empty(work: _SnapshotWork) -> tuple[str, ...]:
@@ -227,11 +239,12 @@ def _kept_empty(work: _SnapshotWork) -> tuple[str, ...]:
     return (*sorted({site.host(store.host).at(store.path) for store in site.stores}), site.sandbox)
 
 
-def _source(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> link_dest.Source:
+def _source(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> Source:
     host = work.host
     inner = filesystems.inner_mounts(_mounts(work), _tops(work, choice))
-    emptied = tuple(dict.fromkeys((*_kept_empty(work), *inner.emptied)))
-    return link_dest.Source(
+    scans = host.at(SCANS)
+    emptied = tuple(dict.fromkeys((*_kept_empty(work), scans, *inner.emptied)))
+    return Source(
         host=host.name,
         filesystems=choice.chosen,
         absent=choice.absent,
@@ -247,24 +260,41 @@ def _source(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> link_d
         remote=work.remote(host.name),
         # The sandbox is all on one machine.
         machine="" if host.root else work.source.machine,
+        scans=f"{scans}/{work.store.name}",
     )
 
 
-def _target(work: _SnapshotWork, at: agent.At, room: making_room.RoomToMake) -> link_dest.Target:
+def _target(
+    work: _SnapshotWork, choice: filesystems.FilesystemChoice, at: agent.At, room: making_room.RoomToMake
+) -> Target:
     recorded = prune.counted(work.stored)
     going = {expiry.snapshot.name for expiry in room.decision.expire} if room.decision else set()
+    mounts = tuple(filesystem.mount for filesystem in choice.chosen)
+    coming = Snapshot(name=work.name, job=work.job.name, host=work.host.name, filesystems=mounts)
+    gone = recycling.for_coming(work.site, work.store, work.stored, coming) if not going else None
+    if gone:
+        going.add(gone.snapshot.name)
     # They go next: who shares with them has to measure anew what that frees, so that no run would come to it.
     measured_first = room.decision.unmeasured if room.decision else ()
     stay = [snapshot for snapshot in work.own if snapshot.name not in going]
-    mounts = sorted({mount for snapshot in stay for mount in snapshot.filesystems})
-    return link_dest.Target(
+    known = sorted({mount for snapshot in stay for mount in snapshot.filesystems})
+    policy = work.store.retention
+    return Target(
         host=work.keeper.name,
         at=at,
         store=work.store.name,
         name=work.name,
         partials=interrupted(work.stored),
         basis=recorded[-1].name if recorded else "",
-        bases=tuple((mount, name) for mount in mounts for name in fallen.bases(stay, mount, measured_first)),
+        bases=tuple((mount, name) for mount in known for name in fallen.bases(stay, mount, measured_first)),
         remote=work.remote(work.keeper.name),
         has_trash=bool(work.stored.trash),
+        recycle=gone.snapshot.name if gone else "",
+        why=gone.reason if gone else "",
+        least=policy.min if policy else 0,
+        per_day=policy.per_day if policy else 0,
+        shrink=int(policy.max_shrink) if policy and gone else 100,
+        whole_seconds=work.stored.whole_seconds,
+        rotational=work.rotational,
+        damaged=tuple(each for each in work.stored.damaged if each.host == work.host.name),
     )

@@ -110,8 +110,8 @@ def test_it_is_closed_without_a_lock_too_and_says_what_was_open(open_to_all: Pat
 
 def test_a_folder_with_something_else_in_it_is_left_as_it_is_and_a_link_is_not_followed(open_to_all: Path) -> None:
     house = opened(open_to_all)
-    # `.incoming` was never made by us.
-    for name in (".incoming", "www"):
+    # A name with a dot is no reason either.
+    for name in (".outgoing", "www"):
         (house.root / name).mkdir()
         assert closed.foreign(StoreFolder(house.root)) == (name,)
         assert house.call("close", str(house.root)).answer == {

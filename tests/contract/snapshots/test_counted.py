@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from runner.agent.clock import now
-from runner.agent.snapshots.walk import LONGEST, Walker
+from runner.agent.look.walker import LONGEST
+from runner.agent.snapshots.walk import CountingWalker
 from tests.contract.storehouse import NOBODY, PROGRAM, Said, Storehouse, execute, frame
 from tests.mounts import need_mounts
 from tests.trees import deep
@@ -71,12 +72,13 @@ def sealed(
         if meanwhile:
             (house.source / meanwhile).write_text("changed")
         if sent.code:
-            looked = rsync.look(ONE)
+            looked = rsync.differ(ONE, f".incoming/{ONE}/0")
             given += frame(
                 "explain", house.call("explain", str(house.source), "--since", since, given=frame("l", looked))
             )
             options = ["--explained", "explain=/"]
         given += frame("walk", replace(house, before=counting).walk(0, frame("send", sent), since))
+        assert house.compose(ONE).code == 0
         words = (str(house.root), ONE, f"--plan={house.plan}", "--transfer=send=/", "--walked=walk=/", *options)
         return house.call("seal", *words, given=given)
 
@@ -141,6 +143,8 @@ def test_nothing_is_sealed_without_a_count_of_its_own(house: Storehouse) -> None
         house.begin(ONE)
         given = frame("send", house.send(ONE))
         words = (str(house.root), ONE, f"--plan={house.plan}", "--transfer=send=/")
+        assert "has not been composed" in house.call("seal", *words, given=given).answer["error"]
+        assert house.compose(ONE).code == 0
         assert "nobody but rsync counted" in house.call("seal", *words, given=given).answer["error"]
         torn = frame("walk", Said(code=0, out=b""))
         refused = house.call("seal", *words, "--walked=walk=/", given=given + torn)
@@ -165,7 +169,7 @@ def test_the_count_is_exact_below_what_is_left_out_and_however_deep(house: Store
     argv = ("--exclude=/store/*", "--exclude=/cache", r"--exclude=/store\*")
     with house.held():
         house.begin(ONE)
-        sent = house.send(ONE, (), argv)
+        sent = house.send(ONE, argv)
     (line,) = [line for line in sent.out.splitlines() if line.startswith(b"Number of files")]
     assert walked.answer["young"] == 0
     # Under so low a limit, what lies deeper than rsync could go is not asked for.
@@ -176,8 +180,8 @@ def test_the_count_is_exact_below_what_is_left_out_and_however_deep(house: Store
 
 def test_whoever_nests_folders_without_end_costs_no_room_without_end(house: Storehouse) -> None:
     deep(house.source / "folder", 6000, file="f")
-    walker = Walker(os.fsencode(house.source), time.time_ns())
-    assert max(len(path) for path, _ in walker.folders()) < 2 * LONGEST
+    walker = CountingWalker(os.fsencode(house.source), time.time_ns())
+    assert max(len(path) for path, _ in walker.counted()) < 2 * LONGEST
     assert walker.closed and sum(len(line.path) for line in walker.closed) < 8 << 20
 
 
@@ -187,13 +191,14 @@ def test_another_filesystem_that_is_no_mount_is_named(tmp_path: Path) -> None:
     subprocess.run(("mount", "-t", "tmpfs", "tmpfs", tmp_path / "top/subvolume"), check=True)
     try:
         (tmp_path / "top/subvolume/file").write_text("text")
-        walker = Walker(os.fsencode(tmp_path / "top"), 0)
-        assert list(walker.folders()) and walker.closed == []
+        walker = CountingWalker(os.fsencode(tmp_path / "top"), 0)
+        assert list(walker.counted()) and walker.closed == []
         # As a subvolume of btrfs is: a device of its own, and in no table of mounts.
         walker._mounted = frozenset()
-        assert list(walker.folders())
+        assert list(walker.counted())
         assert [(line.path, line.cause) for line in walker.closed] == [("subvolume", "another filesystem")]
         assert walker.names == 2
+        assert [folder.bare for folder in walker.folders()] == [[b"subvolume"]]
     finally:
         subprocess.run(("umount", tmp_path / "top/subvolume"), check=True)
 
@@ -214,10 +219,10 @@ def test_a_folder_that_is_moved_meanwhile_keeps_no_other_from_being_counted(tmp_
     top = tmp_path / "top"
     top.mkdir()
     way, known = branching(top, 40)
-    walker = Walker(os.fsencode(top), time.time_ns() + 10**9)
+    walker = CountingWalker(os.fsencode(top), time.time_ns() + 10**9)
     before = list(Path("/proc/self/fd").iterdir())
     seen: list[str] = []
-    for path, names in walker.folders():
+    for path, names in walker.counted():
         seen.append(os.fsdecode(path))
         assert names in (4, 0)
         if len(path.split(b"/")) == 40 and way[8].exists():
@@ -239,9 +244,9 @@ def test_a_folder_that_is_moved_meanwhile_keeps_no_other_from_being_counted(tmp_
 
 def test_what_is_mounted_meanwhile_is_not_entered(tmp_path: Path) -> None:
     (tmp_path / "top/folder").mkdir(parents=True)
-    walker = Walker(os.fsencode(tmp_path / "top"), time.time_ns() + 10**9)
+    walker = CountingWalker(os.fsencode(tmp_path / "top"), time.time_ns() + 10**9)
     before = list(Path("/proc/self/fd").iterdir())
-    going = walker.folders()
+    going = walker.counted()
     assert next(going) == (b"", 1)
     need_mounts()
     subprocess.run(("mount", "-t", "tmpfs", "tmpfs", tmp_path / "top/folder"), check=True)

@@ -53,10 +53,11 @@ def test_a_folder_that_is_mounted_twice_is_copied_once_and_its_mount_point_stays
     exclude = [rsync.below(str(disk), path) for path in inner.emptied]
     with house.held():
         assert house.begin(NAME).code == 0
-        sent = execute(rsync.send(house.ends(NAME), link_dest=(), exclude=exclude))
+        sent = execute(rsync.send(house.ends(NAME), exclude=exclude))
         emptied = [word for path in inner.emptied for word in ("--emptied", path)]
         walked = house.call("walk", str(disk), "--since", now(), *emptied, given=frame("send", sent))
         words = (str(house.root), NAME, f"--plan={house.plan}", "--transfer=send=/", "--walked=walk=/")
+        assert house.compose(NAME).code == 0
         sealed = house.call("seal", *words, given=frame("send", sent) + frame("walk", walked))
     assert sealed.code == 0, sealed.out
     copy = house.root / NAME
@@ -160,10 +161,11 @@ def test_what_a_program_shows_to_one_user_alone_is_left_out_on_purpose_and_is_no
         house = Storehouse(root=tmp_path / "store", source=source)
         with house.held():
             assert house.begin(NAME).code == 0
-            sent = execute(rsync.send(house.ends(NAME), link_dest=(), exclude=[rsync.exactly("/", "/home/anna/mnt")]))
+            sent = execute(rsync.send(house.ends(NAME), exclude=[rsync.exactly("/", "/home/anna/mnt")]))
             assert sent.code == 0, sent.out
             walked = house.call("walk", str(source), "--since", now(), f"--left-out={point}", given=frame("send", sent))
             words = (str(house.root), NAME, f"--plan={house.plan}", "--transfer=send=/", "--walked=walk=/")
+            assert house.compose(NAME).code == 0
             sealed = house.call("seal", *words, given=frame("send", sent) + frame("walk", walked))
         assert (sealed.code, sealed.answer["exceptions"]) == (0, 0), sealed.out
 
@@ -190,6 +192,7 @@ def test_what_jobs_toml_accepts_by_name_is_told_and_is_no_exception(
         given += frame("walk", house.walk(0, frame("send", sent), now()))
         words = (str(house.root), NAME, f"--plan={house.plan}", "--transfer=send=/", "--walked=walk=/")
         options = ("--explained=explain=/", *(f"--accept={path}" for path in accept))
+        assert house.compose(NAME).code == 0
         sealed = house.call("seal", *words, *options, given=given)
     assert sealed.code == 0, sealed.out
     assert (sealed.answer["exceptions"], sealed.answer["accepted"]) == (exceptions, accepted)

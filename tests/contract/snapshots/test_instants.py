@@ -25,7 +25,7 @@ def house(tmp_path: Path) -> Storehouse:
 def begin(house: Storehouse, name: str, *options: str, basis: str = "", resume: str = "") -> Said:
     again = (f"--resume={resume}",) if resume else ()
     known = (str(house.root), name, f"--plan={house.plan}", f"--basis={basis}", *again)
-    return house.call("begin", *known, *options, "--", "/")
+    return house.call("begin", *known, *options, "--whole=/", "--", "/")
 
 
 def seal(house: Storehouse, name: str, job: str = "backup") -> Said:

@@ -47,7 +47,7 @@ def asked(house: Storehouse) -> dict[str, list[dict[str, object]]]:
 
 def replaced(house: Storehouse, name: str, path: str, elsewhere: Path) -> None:
     """Put what a hostile host would have sent in the place of its mount point."""
-    place = house.root / ".partial" / name / "0" / path
+    place = house.root / ".incoming" / name / "0" / path
     shutil.rmtree(place)
     place.symlink_to(elsewhere)
 
@@ -76,7 +76,7 @@ def test_what_is_not_empty_where_a_filesystem_belongs_is_refused_and_the_next_ru
     with house.held():
         house.begin(ONE)
         given = house.send_all(ONE)
-        (house.root / ".partial" / ONE / "0/srv/exchange/beneath").write_text("was not excluded")
+        (house.root / ".incoming" / ONE / "0/srv/exchange/beneath").write_text("was not excluded")
         assert "no empty folder" in house.seal(ONE, given).answer["error"]
     assert house.snapshot(TWO, "", (ONE,)).code == 0
     assert not differences(house.source, house.root / TWO)
@@ -123,9 +123,9 @@ def test_what_a_seal_that_was_cut_off_had_joined_is_side_by_side_again_for_the_n
     inode = (folder / "0/srv/data/exchange/file").stat().st_ino
     with house.held():
         assert house.begin(TWO, "", (ONE,)).code == 0
-        assert (folder / "1/file").stat().st_ino == inode
-        assert not (folder / "0/srv/data/exchange").exists()
-        assert house.seal(TWO, house.send_all(TWO, (f".partial/{ONE}",))).code == 0
+        assert (house.root / ".incoming" / TWO / "1/file").stat().st_ino == inode
+        assert not (house.root / ".incoming" / TWO / "0/srv/data/exchange").exists()
+        assert house.seal(TWO, house.send_all(TWO)).code == 0
     assert (house.root / TWO / "srv/data/exchange/file").stat().st_ino == inode
     assert not differences(house.source, house.root / TWO)
 
@@ -166,44 +166,31 @@ def old_partial(house: Storehouse, name: str) -> Path:
     with house.held():
         house.begin(name)
         house.send_all(name)
-    folder = house.root / ".partial" / name
-    (folder / "0/srv/exchange").rmdir()
-    (folder / "1").rename(folder / "0/srv/exchange")
-    (folder / "0").rename(folder.with_name("tree"))
-    folder.rmdir()
-    folder.with_name("tree").rename(folder)
+    folder, sent = house.root / ".partial" / name, house.root / ".incoming" / name
+    (sent / "0/srv/exchange").rmdir()
+    (sent / "1").rename(sent / "0/srv/exchange")
+    shutil.rmtree(folder)
+    (sent / "0").rename(folder)
+    sent.rmdir()
     begun = folder.with_suffix(".json")
     begun.write_text(json.dumps({**json.loads(begun.read_text()), "format": 1}))
     return folder
 
 
-def test_a_partial_of_the_version_before_is_shared_with_and_superseded(house: Storehouse) -> None:
-    folder = old_partial(house, ONE)
-    (about,) = partials(house)
-    assert (about["apart"], about["filesystems"]) == (False, ["/", "/srv/exchange"])
-    inode = (folder / "srv/exchange/authorized_keys").stat().st_ino
-    with house.held():
-        assert house.seal(ONE, b"").answer["error"].endswith("was begun by an older runner-agent")
-        share = (f"--share=.partial/{ONE}", f"--share=.partial/{ONE}/srv/exchange")
-        words = (str(house.root), TWO, f"--plan={house.plan}", "--basis=", f"--resume={ONE}", *share)
-        assert house.call("begin", *words, "--", *house.points).code == 0
-        for number, old in enumerate((folder, folder / "srv/exchange")):
-            assert house.send(TWO, (), (f"--link-dest={old}",), number).code == 0
-        given = house.send_all(TWO)
-        assert house.seal(TWO, given).code == 0
-    assert (house.root / TWO / "srv/exchange/authorized_keys").stat().st_ino == inode
-    assert partials(house) == []
-
-
-def test_a_partial_of_the_version_before_with_a_link_on_the_way_is_superseded_and_never_shared_with(
-    house: Storehouse, elsewhere: Path
+@pytest.mark.parametrize("hostile", [False, True])
+def test_a_partial_in_one_tree_is_superseded_and_never_sent_into(
+    house: Storehouse, elsewhere: Path, *, hostile: bool
 ) -> None:
     folder = old_partial(house, ONE)
-    shutil.rmtree(folder / "srv/exchange")
-    (folder / "srv/exchange").symlink_to(elsewhere)
+    if hostile:
+        shutil.rmtree(folder / "srv/exchange")
+        (folder / "srv/exchange").symlink_to(elsewhere)
     (about,) = partials(house)
-    assert about["filesystems"] == []
+    assert about["filesystems"] == ([] if hostile else ["/", "/srv/exchange"])
     before = tree(elsewhere)
+    with house.held():
+        assert house.seal(ONE, b"").answer["error"].endswith("was begun by an older runner-agent")
     assert house.snapshot(TWO, "", (ONE,)).code == 0
     assert not differences(house.source, house.root / TWO)
+    assert partials(house) == []
     assert tree(elsewhere) == before

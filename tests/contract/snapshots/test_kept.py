@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from runner.agent.clock import now
+from tests.compare import differences
 from tests.contract.storehouse import Said, Storehouse, frame
 
 ONE, TWO, THREE = "2026-11-21T010000Z", "2026-11-22T010000Z", "2026-11-23T010000Z"
@@ -55,10 +56,11 @@ def test_a_record_says_what_was_told_what_was_sent_and_when_to_the_last_field(ho
         "files": 5, "added_files": 4, "added_bytes": 5003, "added_room": room,
         "exceptions": 0, "exceptions_by_cause": dict.fromkeys(causes, 0), "exceptions_new": 0, "exceptions_list": [],
         "checksum": "md5", "summed": 2, "unsummed": 0, "whole_seconds": False, "instant": None, "machine": "", "older": [],
+        "left": [], "shared": 0,
     }  # fmt: skip
     assert answer == {
         "sealed": ONE, "files": 5, "added_files": 4, "added_bytes": 5003, "added_room": room, "exceptions": 0,
-        "exceptions_new": 0, "vanished": 0, "changed": 0, "accepted": 0, "unsummed": 0,
+        "exceptions_new": 0, "vanished": 0, "changed": 0, "accepted": 0, "unsummed": 0, "missed": 0,
     }  # fmt: skip
 
 
@@ -86,19 +88,22 @@ def test_begin_finishes_what_a_seal_that_was_cut_off_left_and_nothing_else(house
     partial, records, latest = house.root / ".partial", house.root / ".runner/records", house.root / "latest"
     (partial / TWO).mkdir()
     (partial / f"{TWO}.json").write_text("{}")
+    (house.root / ".incoming" / TWO / "0").mkdir(parents=True)
     (records / "torn.tmp").write_text("torn")
-    before = (partial / f"{THREE}.json").read_bytes()
     latest.unlink()
     latest.symlink_to(ONE)
     with house.held():
         assert house.begin("2026-11-24T010000Z", TWO, (THREE,)).code == 0
     assert str(latest.readlink()) == TWO
     assert {path.name for path in partial.iterdir()} == {
-        "parts", THREE, f"{THREE}.json", "2026-11-24T010000Z", "2026-11-24T010000Z.json",
+        "parts", "2026-11-24T010000Z", "2026-11-24T010000Z.json",
     }  # fmt: skip
-    assert (partial / f"{THREE}.json").read_bytes() == before
+    assert [path.name for path in (house.root / ".incoming").iterdir()] == ["2026-11-24T010000Z"]
+    assert {path.name for path in (house.root / ".trash").iterdir()} >= {TWO}
+    assert house.begun("2026-11-24T010000Z")["resumed"] == [THREE]
     assert not list(records.glob("*.tmp"))
-    assert len(list(records.iterdir())) == 4
+    # Two records, two lists of checksums, and what the second lacks of the first.
+    assert len(list(records.iterdir())) == 5
 
 
 def test_every_folder_that_is_made_is_for_its_owner_alone(house: Storehouse) -> None:
@@ -112,7 +117,7 @@ def test_every_folder_that_is_made_is_for_its_owner_alone(house: Storehouse) -> 
     sealed = ("latest", ONE, f"{ONE}/folder")
     known = (path for path in house.root.rglob("*") if path.is_dir())
     made = [house.root, *(path for path in known if str(path.relative_to(house.root)) not in sealed)]
-    assert {path.name for path in made} >= {".partial", "parts", TWO, "0", "1", ".runner", "records", ".trash"}
+    assert {path.name for path in made} >= {".partial", "parts", ".incoming", TWO, "0", "1", ".runner", "records"}
     assert {path.name: path.stat().st_mode & 0o7777 for path in made} == {path.name: 0o700 for path in made}
 
 
@@ -150,12 +155,13 @@ def test_what_is_sealed_is_on_the_disk_before_its_name_and_its_name_before_what_
         assert house.begin(TWO, resume=(ONE,)).code == 0
         trace = tmp_path / "trace"
         around = ("strace", "-qq", "-y", "-o", str(trace), "--trace=syncfs,fsync,rename,renameat,renameat2")
-        assert house.seal(TWO, house.send_all(TWO, (f".partial/{ONE}",)), around=around).code == 0
+        assert house.seal(TWO, house.send_all(TWO), around=around).code == 0
     seen = re.findall(r"^(\w+)\((.*)\) += 0$", trace.read_text(), re.MULTILINE)
     places = [Path(re.findall(r'[<"]([^<>"]+)[>"]', about)[-1]).name for _, about in seen]
     calls = [f"{name} {place}" for (name, _), place in zip(seen, places, strict=True)]
-    store, trash = house.root.name, calls.index(f"rename {ONE}")
-    named, kept = calls.index(f"rename {TWO}"), calls.index(f"rename {TWO}.json")
+    store, kept = house.root.name, calls.index(f"rename {TWO}.json")
+    # It is given its name, and then what it was received in, with what it did not take up of that, goes to the trash.
+    named, trash = (number for number, call in enumerate(calls) if call == f"rename {TWO}")
     assert calls[:kept].count(f"syncfs {store}") == 1
     assert calls[kept + 1 : named] == ["fsync records", "fsync .runner"]
     assert calls[named + 1 :][0] == f"fsync {store}"
@@ -176,7 +182,7 @@ def test_what_is_sealed_is_on_the_disk_before_its_name_and_its_name_before_what_
 def test_what_a_power_cut_may_have_torn_is_not_taken_for_what_was_sent(
     house: Storehouse, tmp_path: Path, kind: str, options: str, same_boot: bool, torn: bool
 ) -> None:
-    """Such a disk may have a file's size and time, and not its content: rsync would share it."""
+    """Such a disk may have a file's size and time, and not its content: rsync would keep it."""
     mount, image = tmp_path / "mount", tmp_path / "image"
     mount.mkdir()
     with image.open("wb") as stream:
@@ -192,11 +198,12 @@ def test_what_a_power_cut_may_have_torn_is_not_taken_for_what_was_sent(
             begun.write_text(json.dumps({**json.loads(begun.read_text()), "boot": "another"}))
         with there.held():
             assert there.begin(TWO, resume=(ONE,)).code == 0
-            assert (there.root / f".partial/{ONE}/0/one").exists() == (not torn)
+            assert (there.root / f".incoming/{TWO}/0/one").exists() == (not torn)
             assert (there.root / f".trash/{ONE}/0/one").exists() == torn
-            made = (".trash", f".partial/{ONE}", f".partial/{ONE}/0") if torn else (f".partial/{ONE}",)
+            made = (".trash", f".incoming/{TWO}", f".partial/{TWO}/0")
             assert {path: (there.root / path).stat().st_mode & 0o7777 for path in made} == dict.fromkeys(made, 0o700)
-            assert there.seal(TWO, there.send_all(TWO, (f".partial/{ONE}",))).code == 0
+            assert there.seal(TWO, there.send_all(TWO)).code == 0
+        assert not differences(there.source, there.root / TWO)
     finally:
         subprocess.run(("umount", mount), check=True)
 
@@ -208,6 +215,7 @@ def walked(house: Storehouse, *lines: dict[str, object]) -> Said:
         given = frame("send", house.send(ONE))
         given += frame("walk", Said(code=0, out=b"".join(json.dumps(line).encode() + b"\n" for line in lines)))
         words = (str(house.root), ONE, f"--plan={house.plan}", "--transfer=send=/", "--walked=walk=/")
+        assert house.compose(ONE).code == 0
         return house.call("seal", *words, given=given)
 
 
@@ -234,14 +242,13 @@ def test_a_folder_lacks_some_where_fewer_names_are_in_the_copy(
     )
 
 
-@pytest.mark.parametrize(
-    "source", ["kept:papio/{}/x", "kept:papio/{}/7", "kept:papio/other/0", "kept:{}", "sent:papio/{}/0"]
-)
-def test_an_output_that_fits_no_partial_only_costs_checksums(house: Storehouse, source: str) -> None:
+@pytest.mark.parametrize("told", ["", "--kept={}=/other", "--kept={}x=/"])
+def test_an_output_of_which_nobody_says_where_it_belongs_only_costs_checksums(house: Storehouse, told: str) -> None:
     with house.held():
         assert house.begin(ONE).code == 0
         sent = house.send(ONE)
-    key = source.format(ONE)
+    key = f"kept:papio/{ONE}/0"
     house.kept[key] = frame(key, sent)
-    said = house.snapshot(TWO, "", (ONE,), "--kept", key)
-    assert (said.code, said.answer["unsummed"]) == (0, 2)
+    said = house.snapshot(TWO, "", (ONE,), *([told.format(key)] if told else []))
+    assert (said.code, said.answer["unsummed"], said.answer["added_files"]) == (0, 2, 4)
+    assert "see docs/store.md" in house.call("seal", str(house.root), THREE, "--plan=x", "--kept=x").answer["do"]

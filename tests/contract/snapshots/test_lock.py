@@ -101,6 +101,7 @@ def test_a_verb_at_work_has_the_second_byte_and_lets_no_other_work(house: Storeh
         house.begin(ONE)
         sent = frame("send", house.send(ONE))
         sent += frame("walk", house.walk(0, sent))
+        assert house.compose(ONE).code == 0
         with sealing(house, sent[:20]) as verb:
             descriptor = os.open(house.root / ".runner/lock", os.O_RDWR)
             try:
@@ -122,6 +123,7 @@ def test_a_verb_whose_holder_was_killed_keeps_the_store_to_itself(house: Storeho
         house.begin(ONE)
         sent = frame("send", house.send(ONE))
         sent += frame("walk", house.walk(0, sent))
+        assert house.compose(ONE).code == 0
         with sealing(house, sent[:20]) as verb:
             holder.kill()
             holder.wait()

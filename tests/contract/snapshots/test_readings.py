@@ -23,7 +23,8 @@ from runner.agent.retention import manifest
 from runner.agent.snapshots import diff
 from runner.agent.snapshots.search import _matching
 from runner.agent.store.layout import StoreFolder, open_store
-from runner.engine.probe import BOOT, runner_agent
+from runner.engine.probe import runner_agent
+from runner.hosts.boot import BOOT
 from runner.model.facts import HostFacts
 from tests.contract.storehouse import PROGRAM, Storehouse, execute
 
@@ -152,8 +153,9 @@ def test_the_shipped_file_is_reproducible_and_probes_without_being_installed(hou
     assert runner_agent() == file.read_bytes()
     assert "\n" not in BOOT
     given = runner_agent() + request(house, program=str(file))
-    result = execute(("/usr/bin/python3", "-I", "-c", BOOT, str(len(runner_agent()))), given)
-    assert result.answer["program"] == hashlib.sha256(runner_agent()).hexdigest()
+    digest = hashlib.sha256(runner_agent()).hexdigest()
+    result = execute(("/usr/bin/python3", "-I", "-c", BOOT, digest, str(len(runner_agent())), ""), given)
+    assert result.answer["program"] == digest
     file.chmod(0o755)
     assert execute((str(file), "newest", str(house.root))).answer["sealed"] == 0
     assert execute((str(file), "nothing")).code == 1

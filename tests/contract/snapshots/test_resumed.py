@@ -1,282 +1,328 @@
-"""What interrupted transfers brought is counted once and where it is, however many there were."""
+"""What a snapshot takes up of interrupted ones: what was sent as what is sent, what was cloned as its clone."""
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import subprocess
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+import stat
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from runner.agent import tree
-from runner.agent.inodes import Inodes
-from runner.agent.snapshots.resumed import ResumedFiles, TakenOver
+from runner.agent.compose.copies import Copy
 from runner.agent.snapshots.seal import PartialSnapshot
 from runner.agent.store.layout import StoreFolder
+from tests.compare import differences, fingerprint
 from tests.contract.storehouse import Storehouse
 
 SEALED, NEW = "2026-11-20T010000Z", "2026-11-29T010000Z"
-PARTIALS = tuple(f"2026-11-2{day}T010000Z" for day in range(1, 5))
-
-
-class Received:
-    """A store with what was received into interrupted snapshots, and into the new one."""
-
-    def __init__(self, root: Path) -> None:
-        self.store = StoreFolder(root)
-        for name in (*PARTIALS, NEW):
-            self.place(name).mkdir(parents=True)
-            self.store.begun(name).write_text(json.dumps({"format": 2, "filesystems": ["/"], "name": name}))
-        (root / SEALED).mkdir()
-
-    def place(self, name: str) -> Path:
-        return self.store.root / SEALED if name == SEALED else self.store.partial / name / "0"
-
-    def file(self, path: str, *names: str, text: str = "text") -> None:
-        """One inode at this path in each of these."""
-        first, *others = (self.place(name) / path for name in names)
-        first.parent.mkdir(parents=True, exist_ok=True)
-        first.write_text(text)
-        self.link(first, *others)
-
-    def link(self, first: Path, *others: Path) -> None:
-        for other in others:
-            other.parent.mkdir(parents=True, exist_ok=True)
-            other.hardlink_to(first)
-
-    def taken(self, resumed: Sequence[str] = PARTIALS, shared: Sequence[str] = (SEALED,)) -> TakenOver:
-        return ResumedFiles(self.store, NEW, {"/": shared}, tuple(resumed)).taken_over()
-
-    def files(self, resumed: Sequence[str] = PARTIALS) -> tuple[int, int]:
-        """How many names are new, and how many bytes of files."""
-        taken = self.taken(resumed)
-        return taken.names, taken.bytes
+PARTIALS = tuple(f"2026-11-2{day}T010000Z" for day in range(1, 4))
+BOTH = ("/", "/data")
 
 
 @pytest.fixture
-def there(tmp_path: Path) -> Received:
-    return Received(tmp_path / "store")
+def house(tmp_path: Path) -> Storehouse:
+    (tmp_path / "source/data").mkdir(parents=True)
+    for path in ("known", "data/known"):
+        (tmp_path / "source" / path).write_text(f"text of {path}")
+    return Storehouse(root=tmp_path / "store", source=tmp_path / "source", points=BOTH)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 4])
-def test_what_several_transfers_found_there_is_counted_once_and_nothing_is_remembered_of_it(
-    there: Received, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    walks: list[Inodes] = []
-    real = Inodes.names
+class LaidOut:
+    """A store with partials as they were left; each file holds the name of the partial that it is of."""
 
-    def names(inodes: Inodes) -> Iterator[tuple[bytes, os.stat_result]]:
-        walks.append(inodes)
-        return real(inodes)
+    def __init__(self, root: Path, points: Sequence[str]) -> None:
+        self.root = root
+        self.house = Storehouse(root=root, source=root.parent, points=tuple(points))
 
-    monkeypatch.setattr(Inodes, "names", names)
-    for number in range(count):
-        # Each brought a file, and found those that the ones before it had brought.
-        there.file(f"folder/{number}", *PARTIALS[number:count], NEW)
-    there.file("known", SEALED, *PARTIALS[:count], NEW)
-    there.file("lost", PARTIALS[0])
-    assert there.files(PARTIALS[:count]) == (count + 1, count * 4)
-    # A second look is for inodes with names elsewhere.
-    assert len(walks) == count
+    def partial(self, name: str, points: Sequence[str], **begun: Any) -> None:
+        """One with something in each place of each filesystem."""
+        for folder in (".partial", ".incoming"):
+            for number, point in enumerate(points):
+                place = self.root / folder / name / str(number)
+                place.mkdir(parents=True)
+                (place / "file").write_text(f"{folder} {name} {point}")
+        about = {"format": 3, "name": name, "plan": "before", "filesystems": points, "whole": [], **begun}
+        (self.root / f".partial/{name}.json").write_text(json.dumps(about))
 
+    def begin(self, *resume: str, whole: Sequence[str] = ()) -> None:
+        words = (str(self.root), NEW, "--plan=plan-1", "--basis=", *(f"--resume={each}" for each in resume))
+        with self.house.held():
+            said = self.house.call("begin", *words, *(f"--whole={each}" for each in whole), "--", *self.house.points)
+        assert said.code == 0, said.out
 
-def pair_in_both(there: Received) -> None:
-    there.file("a", PARTIALS[0], NEW)
-    there.link(there.place(NEW) / "a", there.place(PARTIALS[0]) / "b", there.place(NEW) / "b")
+    def holds(self, folder: str, number: int) -> str:
+        """What the place of that filesystem has now."""
+        path = self.root / folder / NEW / str(number) / "file"
+        assert path.parent.stat().st_mode & 0o777 in (0o700, 0o755)
+        return path.read_text() if path.exists() else ""
 
-
-def pair_of_which_one_was_brought(there: Received) -> None:
-    there.file("a", PARTIALS[0], NEW)
-    there.link(there.place(NEW) / "a", there.place(NEW) / "b")
-
-
-def pair_of_which_one_is_known(there: Received) -> None:
-    pair_in_both(there)
-    there.link(there.place(NEW) / "b", there.place(SEALED) / "b")
+    def assert_tidy(self) -> None:
+        """Nothing but the new one is there; what was not taken up is in the trash."""
+        assert {path.name for path in (self.root / ".partial").iterdir()} == {"parts", NEW, f"{NEW}.json"}
+        assert [path.name for path in (self.root / ".incoming").iterdir()] == [NEW]
 
 
-def pair_of_which_the_known_one_is_gone(there: Received) -> None:
-    there.file("a", PARTIALS[0], NEW)
-    there.link(there.place(NEW) / "a", there.place(PARTIALS[0]) / "b", there.place(SEALED) / "b")
+def test_what_was_sent_and_what_was_cloned_each_go_where_they_belong(tmp_path: Path) -> None:
+    store = LaidOut(tmp_path / "store", ("/new", "/data", "/"))
+    one = PARTIALS[0]
+    store.partial(one, ("/", "/data", "/gone"))
+    inode = (store.root / f".incoming/{one}/1/file").stat().st_ino
+    store.begin(one)
+    held = {
+        (folder, number): store.holds(folder, number) for folder in (".partial", ".incoming") for number in (0, 1, 2)
+    }
+    assert held == {
+        (".partial", 0): "", (".partial", 1): f".partial {one} /data", (".partial", 2): f".partial {one} /",
+        (".incoming", 0): "", (".incoming", 1): f".incoming {one} /data", (".incoming", 2): f".incoming {one} /",
+    }  # fmt: skip
+    assert (store.root / f".incoming/{NEW}/1/file").stat().st_ino == inode
+    left = sorted(path.read_text() for path in (store.root / ".trash").rglob("file"))
+    assert left == [f".incoming {one} /gone", f".partial {one} /gone"]
+    store.assert_tidy()
 
 
-def pair_met_in_two(there: Received) -> None:
-    there.file("a", *PARTIALS[:2], NEW)
-    there.link(there.place(NEW) / "a", *(there.place(name) / "b" for name in (*PARTIALS[:2], NEW)))
+def test_of_several_the_newest_that_has_it_is_taken(tmp_path: Path) -> None:
+    """As where a begin was cut off, or an older runner interrupted: it left one for each try."""
+    store = LaidOut(tmp_path / "store", BOTH)
+    first, second, third = PARTIALS
+    store.partial(first, BOTH)
+    store.partial(second, BOTH)
+    store.partial(third, ("/",))
+    store.begin(*PARTIALS)
+    assert [store.holds(".incoming", number) for number in (0, 1)] == [
+        f".incoming {third} /",
+        f".incoming {second} /data",
+    ]
+    assert [store.holds(".partial", number) for number in (0, 1)] == [f".partial {third} /", f".partial {second} /data"]
+    assert len(list((store.root / ".trash").rglob("file"))) == 6
+    store.assert_tidy()
+    assert store.house.begun(NEW)["resumed"] == list(PARTIALS)
 
 
-def known_elsewhere(there: Received) -> None:
-    there.file("a", PARTIALS[0], NEW)
-    there.link(there.place(NEW) / "a", there.store.root / "2026-11-19T010000Z/a")
-
-
-def other_file_of_that_name(there: Received) -> None:
-    there.file("a", PARTIALS[0])
-    there.file("a", NEW)
-
-
-def links_and_folders(there: Received) -> None:
-    for name in (PARTIALS[0], NEW, SEALED):
-        (there.place(name) / "old").mkdir()
-        (there.place(name) / "link").symlink_to("old")
-    for name in (PARTIALS[0], NEW):
-        (there.place(name) / "new").mkdir()
-    (there.place(PARTIALS[0]) / "young").symlink_to("new")
-    (there.place(NEW) / "young").hardlink_to(there.place(PARTIALS[0]) / "young")
+def test_what_was_sent_whole_is_sent_whole_again_wherever_it_was_left(tmp_path: Path) -> None:
+    store = LaidOut(tmp_path / "store", BOTH)
+    one = PARTIALS[0]
+    store.partial(one, BOTH, whole=BOTH)
+    # compose had moved the one to its place, and then was cut off.
+    shutil.rmtree(store.root / f".partial/{one}/0")
+    (store.root / f".incoming/{one}/0").rename(store.root / f".partial/{one}/0")
+    store.begin(one, whole=BOTH)
+    assert [store.holds(".incoming", number) for number in (0, 1)] == [f".incoming {one} /", f".incoming {one} /data"]
+    assert [store.holds(".partial", number) for number in (0, 1)] == ["", ""]
+    store.assert_tidy()
 
 
 @pytest.mark.parametrize(
-    ("lay", "names", "size"),
+    ("begun", "sent"),
     [
-        (pair_in_both, 1, 4),
-        (pair_of_which_one_was_brought, 1, 4),
-        (pair_of_which_one_is_known, 0, 0),
-        (pair_of_which_the_known_one_is_gone, 0, 0),
-        (pair_met_in_two, 1, 4),
-        (known_elsewhere, 1, 4),
-        (other_file_of_that_name, 0, 0),
-        (links_and_folders, 2, 0),
+        ({"basis": ""}, True),
+        ({"basis": "", "share": [], "resumed": []}, True),
+        ({"basis": SEALED}, False),
+        ({"basis": "", "share": [SEALED]}, False),
+        ({"basis": "", "resumed": [PARTIALS[0]]}, False),
+    ],
+)
+def test_what_an_older_agent_sent_is_taken_as_sent_only_where_it_shares_nothing(
+    tmp_path: Path, begun: dict[str, Any], sent: bool
+) -> None:
+    """It let rsync link what is sealed into the one place that there was."""
+    store = LaidOut(tmp_path / "store", ("/",))
+    two = PARTIALS[1]
+    store.partial(two, ("/",), format=2, **begun)
+    shutil.rmtree(store.root / ".incoming")
+    store.begin(two, whole=("/",) if sent else ())
+    text = f".partial {two} /"
+    assert (store.holds(".incoming", 0), store.holds(".partial", 0)) == ((text, "") if sent else ("", text))
+    store.assert_tidy()
+
+
+@pytest.mark.parametrize("begun", ["{torn", '{"format": 3}', '{"format": 3, "filesystems": ["/../x"]}', "[]"])
+def test_one_of_which_nothing_is_known_is_superseded(tmp_path: Path, begun: str) -> None:
+    store = LaidOut(tmp_path / "store", ("/",))
+    store.partial(PARTIALS[0], ("/",))
+    (store.root / f".partial/{PARTIALS[0]}.json").write_text(begun)
+    store.begin(PARTIALS[0])
+    assert (store.holds(".incoming", 0), store.holds(".partial", 0)) == ("", "")
+    store.assert_tidy()
+
+
+def test_what_was_sent_to_nothing_that_is_left_goes_to_the_trash(tmp_path: Path) -> None:
+    store = LaidOut(tmp_path / "store", ("/",))
+    (store.root / f".incoming/{PARTIALS[0]}/0").mkdir(parents=True)
+    (store.root / f".incoming/{PARTIALS[0]}/0/file").write_text("left")
+    store.begin()
+    store.assert_tidy()
+    assert [path.read_text() for path in (store.root / ".trash").rglob("file")] == ["left"]
+
+
+def test_the_outputs_of_every_try_stay_known_while_the_filesystems_are_the_same(tmp_path: Path) -> None:
+    store = LaidOut(tmp_path / "store", ("/",))
+    first, second, third = PARTIALS
+    store.partial(third, ("/",), kept=[second, first, "../x"])
+    store.begin(third)
+    assert store.house.begun(NEW)["kept"] == [third, second, first]
+    other = LaidOut(tmp_path / "other", BOTH)
+    other.partial(third, ("/",), kept=[second])
+    other.begin(third)
+    assert other.house.begun(NEW)["kept"] == []
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace to cut at a call")
+def test_a_begin_that_was_cut_off_is_taken_up_whatever_it_had_moved(tmp_path: Path) -> None:
+    ready = LaidOut(tmp_path / "ready/store", BOTH)
+    ready.partial(PARTIALS[0], BOTH, whole=("/data",))
+    with ready.house.held():
+        pass
+    words = (PARTIALS[1], "--plan=plan-1", "--basis=", f"--resume={PARTIALS[0]}", "--whole=/data", "--", *BOTH)
+    cuts = 0
+    for nth in range(1, 20):
+        store = LaidOut(tmp_path / f"cut{nth}/store", BOTH)
+        shutil.copytree(ready.root, store.root)
+        strace = ("strace", "-qq", "-o", "/dev/null", "--trace=rename", f"--inject=rename:signal=KILL:when={nth}")
+        with store.house.held():
+            cut = store.house.call("begin", str(store.root), *words, around=strace)
+        names = [path.name for path in sorted((store.root / ".partial").glob("*.json"))]
+        left = sorted({path.removesuffix(".json") for path in names})
+        store.begin(*left, whole=("/data",))
+        assert [store.holds(".incoming", number) for number in (0, 1)] == [
+            f".incoming {PARTIALS[0]} /", f".incoming {PARTIALS[0]} /data"
+        ], nth  # fmt: skip
+        assert store.holds(".partial", 0) == f".partial {PARTIALS[0]} /", nth
+        store.assert_tidy()
+        if cut.code == 0:
+            break
+        cuts += 1
+    assert 4 <= cuts < 19
+
+
+def interrupted(house: Storehouse, name: str, resume: Sequence[str]) -> None:
+    with house.held():
+        assert house.begin(name, SEALED, resume).code == 0
+        for number in range(len(BOTH)):
+            assert house.cut_off(name, SEALED, number=number).code == 0
+
+
+def test_what_changes_between_three_tries_is_as_it_is_at_last_and_nothing_sealed_is_touched(house: Storehouse) -> None:
+    source = house.source
+    (source / "twin").hardlink_to(source / "known")
+    (source / "folder").mkdir()
+    (source / "folder/file").write_text("file")
+    assert house.snapshot(SEALED).code == 0
+    older = fingerprint(house.root / SEALED)
+    (source / "comes and goes").write_text("sent once")
+    (source / "data/new").write_text("first")
+    (source / "folder/file").chmod(0o600)
+    interrupted(house, PARTIALS[0], ())
+    (source / "comes and goes").unlink()
+    (source / "data/new").write_text("other")
+    shutil.rmtree(source / "folder")
+    (source / "folder").write_text("no folder now")
+    interrupted(house, PARTIALS[1], PARTIALS[:1])
+    (source / "twin").unlink()
+    (source / "twin").symlink_to("data")
+    (source / "folder").unlink()
+    (source / "folder").mkdir()
+    (source / "folder/file").write_text("back")
+    said = house.snapshot(NEW, SEALED, PARTIALS[1:2])
+    assert said.code == 0, said.out
+    assert not differences(source, house.root / NEW)
+    assert fingerprint(house.root / SEALED) == older
+    new = {each for each in house.root.glob(f"{NEW}/**/*") if is_new(each, house.root / SEALED, house.root / NEW)}
+    assert {str(each.relative_to(house.root / NEW)) for each in new} == {"folder/file", "data/new", "twin"}
+    assert said.answer["added_bytes"] == len("back") + len("other")
+    assert said.answer["unsummed"] == 0
+
+
+def is_new(path: Path, before: Path, after: Path) -> bool:
+    other = before / path.relative_to(after)
+    if path.is_dir() and not path.is_symlink():
+        return not other.is_dir()
+    return not os.path.lexists(other) or other.lstat().st_ino != path.lstat().st_ino
+
+
+def test_an_older_agents_partial_that_shares_with_what_is_sealed_changes_none_of_it(house: Storehouse) -> None:
+    """rsync had linked what was the same: sent into that again, modes and owners would change in history."""
+    one = replace(house, points=("/",))
+    assert one.snapshot(SEALED).code == 0
+    older = fingerprint(one.root / SEALED)
+    partial = one.root / f".partial/{PARTIALS[0]}"
+    shutil.copytree(one.root / SEALED, partial / "0", copy_function=lambda old, new: Path(new).hardlink_to(old))
+    (partial / "0/sent").write_text("sent")
+    begun = {"format": 2, "name": PARTIALS[0], "plan": "x", "filesystems": ["/"], "basis": SEALED, "share": [SEALED]}
+    partial.with_name(f"{PARTIALS[0]}.json").write_text(json.dumps(begun))
+    (one.source / "known").chmod(0o611)
+    (one.source / "data/known").write_text("changed")
+    assert one.snapshot(NEW, SEALED, PARTIALS[:1]).code == 0
+    assert not differences(one.source, one.root / NEW)
+    assert fingerprint(one.root / SEALED) == older
+
+
+def file(root: Path, path: str, *others: str, text: str = "text") -> None:
+    """One inode at this path, and at these."""
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_text(text)
+    for other in others:
+        (root / other).parent.mkdir(parents=True, exist_ok=True)
+        (root / other).hardlink_to(root / path)
+
+
+def added(root: Path) -> tuple[int, int]:
+    """How many inodes are new, and how many bytes of files."""
+    with Copy(root / "new", [root / "sealed", root / "gone"], None).opened() as trees:
+        found = list(trees.added())
+    return len(found), sum(each.st_size for each in found if stat.S_ISREG(each.st_mode))
+
+
+@pytest.mark.parametrize(
+    ("links", "count", "size"),
+    [
+        ((("new/a",),), 1, 4),
+        ((("new/a", "sealed/a"),), 0, 0),
+        ((("new/a", "new/b"),), 1, 4),
+        ((("new/a", "new/b", "sealed/b"),), 0, 0),
+        ((("new/b", "sealed/a"),), 0, 0),
+        ((("new/a",), ("sealed/a",)), 1, 4),
+        ((("new/folder/a",), ("sealed/folder/b",)), 1, 4),
+        ((("new/folder/a",), ("sealed/folder",)), 2, 4),
     ],
 )
 def test_an_inode_counts_once_and_only_where_no_snapshot_has_it(
-    there: Received, lay: Callable[[Received], None], names: int, size: int
+    tmp_path: Path, links: tuple[tuple[str, ...], ...], count: int, size: int
 ) -> None:
-    lay(there)
-    assert there.files() == (names, size)
+    for folder in ("new", "sealed"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "link").symlink_to(f"old in {folder}")
+    for first, *others in links:
+        file(tmp_path, first, *others)
+    assert added(tmp_path) == (count, size)
 
 
-@pytest.mark.parametrize("name", [PARTIALS[0], NEW, SEALED])
-def test_what_a_link_of_the_host_shows_is_in_no_snapshot(there: Received, tmp_path: Path, name: str) -> None:
-    there.file("current/inner/file", PARTIALS[0], NEW)
-    outside = tmp_path / "outside/inner"
-    there.link(there.place(NEW) / "current/inner/file", outside / "file")
-    there.file("bystander", PARTIALS[0], NEW)
-    if name != SEALED:
-        (there.place(name) / "current").rename(tmp_path / "was")
-    (there.place(name) / "current").symlink_to(outside.parent)
-    whole = name == SEALED
-    assert there.files() == ((4, 8) if whole else (1, 4))
+def test_what_a_link_of_the_host_shows_is_in_no_snapshot(tmp_path: Path) -> None:
+    file(tmp_path, "outside/file", "new/current/file")
+    (tmp_path / "sealed").mkdir()
+    (tmp_path / "sealed/current").symlink_to(tmp_path / "outside")
+    # The folder is new; and the file has a name elsewhere, which is no reason to look there.
+    assert added(tmp_path) == (1, 0)
+    (tmp_path / "new/current/link").symlink_to(tmp_path / "outside")
+    assert added(tmp_path) == (2, 0)
 
 
-def deepest(place: Path, names: Sequence[str]) -> int:
-    """A descriptor of the last of these folders in each other, which are made."""
-    here = os.open(place, os.O_RDONLY)
-    for each in names:
-        os.mkdir(each, dir_fd=here)
-        deeper = os.open(each, os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = deeper
-    return here
-
-
-def test_a_path_as_long_as_rsync_can_make_it_is_looked_up(there: Received) -> None:
-    names = ["d" * 240] * 16 + ["e" * 228]
-    assert len("/".join((*names, "f"))) == 4086
-    brought, new = (deepest(there.place(name), names) for name in (PARTIALS[0], NEW))
-    try:
-        os.close(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=brought))
-        os.link("f", "f", src_dir_fd=brought, dst_dir_fd=new)
-    finally:
-        os.close(brought)
-        os.close(new)
-    assert there.files() == (len(names) + 1, 0)
-    # Python's own rmtree, which tidies up after tests, does not get to the end of it.
-    subprocess.run(("rm", "-rf", "--", there.store.root), check=True)
-
-
-@pytest.mark.parametrize("where", [PARTIALS[0], NEW, SEALED])
-def test_a_look_that_failed_is_not_a_name_that_is_not_there(
-    there: Received, where: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    there.file("folder/file", SEALED, PARTIALS[0], NEW)
-    shut = (there.place(where) / "folder").stat().st_ino
-    real = tree.status
-
-    def failing(parent: int, name: bytes) -> os.stat_result:
-        if os.fstat(parent).st_ino == shut:
-            raise OSError(problem, os.strerror(problem), name)
-        return real(parent, name)
-
-    monkeypatch.setattr(tree, "status", failing)
-    problem = errno.EIO
-    with pytest.raises(OSError, match="Input/output error"):
-        there.taken()
-    # As it stays for who is not root: the snapshot must be sealed some day.
-    problem = errno.EACCES
-    assert there.files() == ((1, 4) if where == SEALED else (0, 0))
-
-
-def test_an_interrupted_snapshot_of_which_nothing_is_left_brought_nothing(there: Received) -> None:
-    there.file("file", *PARTIALS[:2], NEW)
-    (there.place(PARTIALS[0]) / "file").unlink()
-    there.place(PARTIALS[0]).rmdir()
-    there.store.begun(PARTIALS[2]).write_text("{torn")
-    there.store.begun(PARTIALS[3]).write_text(json.dumps({"format": 1, "filesystems": ["/../x"]}))
-    assert there.files() == (1, 4)
-
-
-BEGUN = {"filesystems": ["/", "/srv", "/new"], "basis": "2026-11-20T010000Z", "older": ["2026-11-19T010000Z"]}
+BEGUN = {"filesystems": ["/", "/srv", "/new"], "basis": SEALED, "format": 3}
 
 
 def test_each_mount_is_compared_with_the_snapshots_that_have_it(tmp_path: Path) -> None:
-    share = ["2026-11-20T010000Z", ".partial/2026-11-21T010000Z/0", "2026-11-19T010000Z/srv", "2026-11-20T010000Z/srv"]
-    snapshot = PartialSnapshot(StoreFolder(tmp_path), NEW, {**BEGUN, "share": share})
-    assert snapshot.shared == {
-        "/": ["2026-11-20T010000Z"],
-        "/srv": ["2026-11-19T010000Z", "2026-11-20T010000Z"],
-        "/new": [],
+    share = [SEALED, ".partial/2026-11-21T010000Z/0", "2026-11-19T010000Z/srv", f"{SEALED}/srv"]
+    store = StoreFolder(tmp_path)
+    store.partial.mkdir()
+    store.begun(NEW).write_text(json.dumps({**BEGUN, "share": share}))
+    copies = PartialSnapshot(store, NEW, {**BEGUN, "share": share, "composed": {"/": 7}}).copies
+    assert copies == {
+        "/": Copy(store.partial / NEW / "0", [tmp_path / SEALED], 7),
+        "/srv": Copy(store.partial / NEW / "1", [tmp_path / "2026-11-19T010000Z/srv", tmp_path / SEALED / "srv"], None),
+        "/new": Copy(store.partial / NEW / "2", (), None),
     }
-    # As an older runner-agent began it.
-    known = ("2026-11-20T010000Z", "2026-11-19T010000Z")
-    assert PartialSnapshot(StoreFolder(tmp_path), NEW, BEGUN).shared == dict.fromkeys(("/", "/srv", "/new"), known)
-
-
-def test_names_are_looked_up_in_the_tree_and_nowhere_else(tmp_path: Path) -> None:
-    for folder in ("top/folder/inner", "outside"):
-        (tmp_path / folder).mkdir(parents=True)
-        (tmp_path / folder / "file").write_text("text")
-    (tmp_path / "top/link").symlink_to("folder")
-    (tmp_path / "way").symlink_to("top")
-    with Inodes(tmp_path, "/top") as inodes:
-        assert inodes.size(b"folder/inner/file") == inodes.size(b"folder//inner/file") == 4
-        for path in (b"link/inner/file", b"folder/../folder/inner/file", b"../outside/file", b"..", b"", b"no/file"):
-            assert inodes.status(path) is None, path
-        assert inodes.size(b"folder/inner") is None and inodes.of(b"folder/inner/file") is None
-        assert [name for name, _ in inodes.names()] == [b"folder", b"link", b"folder/inner", b"folder/inner/file"]
-    with pytest.raises(OSError, match="Not a directory"):
-        Inodes(tmp_path, "/way")
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
-def test_what_is_mounted_in_a_tree_is_not_in_it(tmp_path: Path) -> None:
-    (tmp_path / "top/mount").mkdir(parents=True)
-    if subprocess.run(("mount", "-t", "tmpfs", "tmpfs", tmp_path / "top/mount"), check=False).returncode:
-        pytest.skip("this machine mounts nothing")
-    try:
-        (tmp_path / "top/mount/inner").mkdir()
-        (tmp_path / "top/mount/inner/file").touch()
-        with Inodes(tmp_path / "top") as inodes:
-            for path in (b"mount", b"mount/inner", b"mount/inner/file"):
-                assert inodes.status(path) is None
-            assert list(inodes.names()) == []
-    finally:
-        subprocess.run(("umount", tmp_path / "top/mount"), check=True)
-
-
-def test_a_snapshot_that_was_interrupted_three_times_says_what_it_brought(tmp_path: Path) -> None:
-    (tmp_path / "source").mkdir()
-    house = Storehouse(root=tmp_path / "store", source=tmp_path / "source")
-    (house.source / "known").write_text("known")
-    assert house.snapshot(SEALED).code == 0
-    for number, name in enumerate(PARTIALS[:3]):
-        (house.source / f"file{number}").write_text("text")
-        with house.held():
-            assert house.begin(name, SEALED, PARTIALS[:number]).code == 0
-            bases = [SEALED, *(f".partial/{each}" for each in PARTIALS[:number])]
-            assert house.send(name, bases).code == 0
-    said = house.snapshot(NEW, SEALED, PARTIALS[:3])
-    assert (said.code, said.answer["added_files"], said.answer["added_bytes"]) == (0, 3, 12)
-    assert said.answer["unsummed"] == 3

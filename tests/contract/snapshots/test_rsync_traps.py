@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,19 +21,35 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root keeps owner
 ITEM = re.compile(rb"(.{11})\|([0-9a-f ]*)\|([0-9]+)\|(.*?)//(.*)")
 
 
-def run(argv: Sequence[str | Path], timeout: float = 60) -> subprocess.CompletedProcess[bytes]:
+def run(argv: Sequence[str | Path], timeout: float = 60, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
-    return subprocess.run(argv, capture_output=True, check=False, env=environment, timeout=timeout)
+    return subprocess.run(argv, capture_output=True, check=False, env=environment, timeout=timeout, input=given)
 
 
 def ends(source: Path, target: Path) -> rsync.Ends:
     return rsync.Ends(source=f"{source}/", target=f"{target}/")
 
 
-def snapshot(source: Path, target: Path, *bases: Path, exclude: Argv = ()) -> bytes:
-    target.mkdir()
-    done = run(rsync.send(ends(source, target), link_dest=[str(base) for base in bases], exclude=exclude))
+def snapshot(source: Path, target: Path, exclude: Argv = ()) -> bytes:
+    """Copy the source whole."""
+    target.mkdir(exist_ok=True)
+    done = run(rsync.send(ends(source, target), exclude=exclude))
     assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout
+
+
+def send(source: Path, target: Path, *bases: Path, names: Iterable[bytes] | None = None) -> bytes:
+    """Send these names, or all; its top folder is not sent, but has all that the source's has."""
+    target.mkdir(exist_ok=True)
+    listed = [name for name in walk(source) if name != b"."] if names is None else names
+    given = b"".join(b"./" + name + b"\0" for name in listed)
+    for argv in (
+        rsync.send_listed(ends(source, target), exclude=(), bases=[str(base) for base in bases]),
+        rsync.send_again(ends(source, target), exclude=()),
+    ):
+        done = run(argv, given=given)
+        assert (done.returncode, done.stderr) == (0, b"")
+    shutil.copystat(source, target)
     return done.stdout
 
 
@@ -53,44 +70,87 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_snapshot_is_faithful_and_shares_what_did_not_change(source: Path, tmp_path: Path) -> None:
-    sealed: list[Path] = []
-    seen: list[object] = []
-    for day in range(4):
-        if day:
-            change_tree(source, seed=day)
-        folder = tmp_path / f"day{day}"
-        snapshot(source, folder, *sealed[-1:])
-        assert differences(source, folder) == []
-        assert rsync_silent(source, folder) == ""
-        assert [fingerprint(old) for old in sealed] == seen
-        sealed.append(folder)
-        seen.append(fingerprint(folder))
-    names = [name for name, entry in walk(sealed[2]).items() if entry.kind != "folder"]
-    assert len(shared(sealed[2], sealed[3])) > 0.9 * len(names)
+def test_what_is_sent_is_faithful_and_shares_nothing_with_what_is_sealed(source: Path, tmp_path: Path) -> None:
+    sealed = tmp_path / "sealed"
+    snapshot(source, sealed)
+    assert differences(source, sealed) == []
+    assert rsync_silent(source, sealed) == ""
+    before = fingerprint(sealed)
+    for day in range(1, 4):
+        change_tree(source, seed=day)
+        send(source, tmp_path / f"day{day}", sealed)
+        assert differences(source, tmp_path / f"day{day}") == []
+        assert rsync_silent(source, tmp_path / f"day{day}") == ""
+        assert shared(sealed, tmp_path / f"day{day}") == set()
+    assert fingerprint(sealed) == before
 
 
-def test_a_resume_in_place_changes_sealed_snapshots_and_a_fresh_folder_with_two_bases_does_not(
+def test_rsync_changes_sealed_files_where_it_may_write_beside_them_and_there_it_never_does(
     source: Path, tmp_path: Path
 ) -> None:
-    sealed, interrupted, naive = (tmp_path / name for name in ("sealed", "interrupted", "naive"))
+    sealed, apart, naive = (tmp_path / name for name in ("sealed", "apart", "naive"))
     snapshot(source, sealed)
-    (source / "sent before the cable was pulled").write_bytes(os.urandom(3_000_000))
-    snapshot(source, interrupted, sealed)
-    snapshot(source, naive, sealed)
+    run(("rsync", "-aHAX", "--numeric-ids", f"--link-dest={sealed}", "--", f"{source}/", f"{naive}/"))
     (source / "d0" / "large").chmod(0o4711)
     (source / "attributes" / "comment").chmod(0o600)
     before = fingerprint(sealed)
-
-    resumed = tmp_path / "resumed"
-    out = snapshot(source, resumed, sealed, interrupted)
+    # A transfer that is cut off and repeated: in place, whatever is there already.
+    for _ in range(2):
+        send(source, apart, sealed)
     assert fingerprint(sealed) == before
-    assert differences(source, resumed) == []
-    assert b"sent before the cable was pulled" in shared(interrupted, resumed)
-    assert b"sent before the cable was pulled" not in items(out)
-
+    assert differences(source, apart) == []
     run(("rsync", "-aHAX", "--numeric-ids", f"--link-dest={sealed}", "--", f"{source}/", f"{naive}/"))
     assert fingerprint(sealed) != before, "rsync changed: one more thing to rely on"
+
+
+def test_a_whole_copy_that_was_cut_off_is_taken_up_in_place(source: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    (source / "sent before the cable was pulled").write_bytes(os.urandom(3_000_000))
+    snapshot(source, copy)
+    (copy / "gone from the source since").touch()
+    (copy / "d0" / "large").unlink()
+    (source / "attributes" / "comment").chmod(0o600)
+    out = snapshot(source, copy)
+    assert b"sent before the cable was pulled" not in items(out)
+    assert items(out)[b"d0/large"][0].startswith(b">f")
+    assert differences(source, copy) == []
+
+
+@needs_root
+def test_what_a_link_a_device_or_a_fifo_has_beside_its_target_comes_with_the_second_pass(tmp_path: Path) -> None:
+    source, sealed, naive = (tmp_path / name for name in ("source", "sealed", "naive"))
+    source.mkdir()
+    (source / "link").symlink_to("nowhere")
+    os.mkfifo(source / "fifo")
+    os.mknod(source / "device", 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+    names = (b"link", b"fifo", b"device")
+    for name in names:
+        os.setxattr(source / os.fsdecode(name), "trusted.own", b"1", follow_symlinks=False)
+    snapshot(source, sealed)
+    naive.mkdir()
+    given = b"".join(b"./" + name + b"\0" for name in names)
+    run(rsync.send_listed(ends(source, naive), exclude=(), bases=[str(sealed)]), given=given)
+    assert not any(os.listxattr(naive / os.fsdecode(name), follow_symlinks=False) for name in names), (
+        "rsync keeps them now: the second pass has one reason less"
+    )
+    send(source, tmp_path / "sent", sealed)
+    assert differences(source, tmp_path / "sent") == []
+
+
+def test_only_what_is_listed_is_sent_and_what_is_gone_is_no_error(source: Path, tmp_path: Path) -> None:
+    send(source, tmp_path / "sent", names=(b"d0/large", b"gone", b"gone/too", b"odd/in7"))
+    there = {name for name in walk(tmp_path / "sent") if name != b"."}
+    assert there == {b"d0", b"d0/large", b"odd", b"odd/in7"}
+    # The top folder itself would bring all names in it.
+    (tmp_path / "naive").mkdir()
+    run(rsync.send_listed(ends(source, tmp_path / "naive"), exclude=(), bases=[]), given=b"./.\0")
+    assert len(walk(tmp_path / "naive")) > 2
+
+
+def test_names_that_rsync_takes_for_remarks_are_sent(source: Path, tmp_path: Path) -> None:
+    names = [b"odd/" + name for name in HOSTILE]
+    send(source, tmp_path / "sent", names=names)
+    assert set(names) <= set(walk(tmp_path / "sent"))
 
 
 def test_a_rewrite_within_the_second_is_seen(source: Path, tmp_path: Path) -> None:
@@ -103,26 +163,29 @@ def test_a_rewrite_within_the_second_is_seen(source: Path, tmp_path: Path) -> No
     (tmp_path / "naive").mkdir()
     run(("rsync", "-aHAX", f"--link-dest={tmp_path / 'one'}", "--", f"{source}/", f"{tmp_path / 'naive'}/"))
     assert (tmp_path / "naive" / "same size").read_bytes() == b"aaaa"
-    snapshot(source, tmp_path / "two", tmp_path / "one")
+    assert b"same size" in run(rsync.look(ends(source, tmp_path / "one"), exclude=())).stdout
+    # And where size and time are the same what is listed is sent all the same.
+    os.utime(file, ns=(0, EPOCH * 10**9 + 1))
+    send(source, tmp_path / "two", tmp_path / "one", names=[b"same size"])
     assert (tmp_path / "two" / "same size").read_bytes() == b"bbbb"
 
 
 def test_a_wrong_basis_is_no_error_but_a_full_copy(source: Path, tmp_path: Path) -> None:
-    snapshot(source, tmp_path / "one")
-    for target, basis in (("two", str(tmp_path / "no such folder")), ("three", "one")):
-        done = run(rsync.send(ends(source, tmp_path / target), link_dest=[basis], exclude=()))
-        assert done.returncode == 0
-        assert b"--link-dest arg does not exist" in done.stderr
-        assert shared(tmp_path / "one", tmp_path / target) == set()
+    (tmp_path / "two").mkdir()
+    argv = rsync.send_listed(ends(source, tmp_path / "two"), exclude=(), bases=[str(tmp_path / "no such folder")])
+    done = run(argv, given=b"./d0/large\0")
+    assert done.returncode == 0
+    assert b"--copy-dest arg does not exist" in done.stderr
+    assert (tmp_path / "two" / "d0" / "large").exists()
 
 
 def test_the_twenty_first_basis_is_refused_before_rsync_does(source: Path, tmp_path: Path) -> None:
     bases = [str(tmp_path / f"base{number}") for number in range(21)]
     with pytest.raises(ValueError, match="at most 20"):
-        rsync.send(ends(source, tmp_path / "target"), link_dest=bases, exclude=())
-    twenty = rsync.send(ends(source, tmp_path / "target"), link_dest=bases[:20], exclude=())
-    assert run(twenty).returncode == 0
-    one_more = (*twenty[:-3], f"--link-dest={bases[20]}", *twenty[-3:])
+        rsync.send_listed(ends(source, tmp_path / "target"), exclude=(), bases=bases)
+    twenty = rsync.send_listed(ends(source, tmp_path / "target"), exclude=(), bases=bases[:20])
+    assert run(twenty, given=b"./d0\0").returncode == 0
+    one_more = (*twenty[:-3], f"--copy-dest={bases[20]}", *twenty[-3:])
     assert run(one_more).returncode == 1
 
 
@@ -214,18 +277,19 @@ def test_links_survive_a_group_that_grows_and_one_that_splits(source: Path, tmp_
     (links / "a" / "!first").hardlink_to(links / "z" / "first")
     (links / "a" / "second").unlink()
     (links / "a" / "second").write_bytes(b"on its own now\n")
-    snapshot(source, tmp_path / "two", tmp_path / "one")
+    send(source, tmp_path / "two", tmp_path / "one")
     assert differences(source, tmp_path / "two") == []
 
 
-def test_names_that_part_without_any_other_change_stay_one_inode(source: Path, tmp_path: Path) -> None:
-    # Known and harmless to contents: with --link-dest each of the two finds the same basis.
+def test_names_that_part_without_any_other_change_are_not_seen_by_rsync(source: Path, tmp_path: Path) -> None:
+    # Known and harmless to contents: the record of a look shows it by the inode, and by it alone.
     snapshot(source, tmp_path / "one")
     pair = source / "links" / "a" / "pair2"
     shutil.copy2(pair, source / "copy")
     (source / "copy").replace(pair)
-    snapshot(source, tmp_path / "two", tmp_path / "one")
-    assert differences(source, tmp_path / "two") == ["b'links/a/pair2': same_inode_as is b'links/a/pair1', not b''"]
+    shutil.copystat(tmp_path / "one" / "links" / "a", source / "links" / "a")
+    shutil.copystat(tmp_path / "one", source)
+    assert run(rsync.look(ends(source, tmp_path / "one"), exclude=())).stdout == b""
 
 
 @needs_root
@@ -236,7 +300,7 @@ def test_a_capability_that_was_dropped_does_not_come_back(source: Path, tmp_path
     (tmp_path / "naive").mkdir()
     run(("rsync", "-aHA", f"--link-dest={tmp_path / 'one'}", "--", f"{source}/", f"{tmp_path / 'naive'}/"))
     assert os.getxattr(tmp_path / "naive" / program, "security.capability") == NET_BIND
-    snapshot(source, tmp_path / "two", tmp_path / "one")
+    send(source, tmp_path / "two", tmp_path / "one")
     assert "security.capability" not in os.listxattr(tmp_path / "two" / program)
     assert os.getxattr(tmp_path / "one" / program, "security.capability") == NET_BIND
 
@@ -244,3 +308,23 @@ def test_a_capability_that_was_dropped_does_not_come_back(source: Path, tmp_path
 def test_a_snapshot_folder_has_the_time_of_its_source_not_its_own(source: Path, tmp_path: Path) -> None:
     snapshot(source, tmp_path / "snapshot")
     assert (tmp_path / "snapshot").stat().st_mtime_ns == source.stat().st_mtime_ns == EPOCH * 10**9 + 1
+
+
+@pytest.mark.parametrize("whole", ["--whole-file", "--no-whole-file"])
+def test_a_rotten_basis_gives_a_sound_file_though_it_has_the_same_size_and_time(tmp_path: Path, whole: str) -> None:
+    """Over a connection the rotten file is the basis of a delta, and what is made of it must be right all the same."""
+    source, basis, target = (tmp_path / name for name in ("source", "basis", "target"))
+    source.mkdir()
+    content = os.urandom(300_000)
+    (source / "file").write_bytes(content)
+    snapshot(source, basis)
+    before = (basis / "file").stat()
+    (basis / "file").write_bytes(content[:150_000] + bytes([content[150_000] ^ 1]) + content[150_001:])
+    os.utime(basis / "file", ns=(before.st_atime_ns, before.st_mtime_ns))
+    target.mkdir()
+    argv = rsync.send_listed(ends(source, target), exclude=(), bases=[str(basis)])
+    done = run((argv[0], whole, *argv[1:]), given=b"./file\0")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (target / "file").read_bytes() == content
+    matched = re.search(rb"Matched data: ([0-9]+)", done.stdout)
+    assert matched and (int(matched[1]) > 200_000) == (whole == "--no-whole-file")

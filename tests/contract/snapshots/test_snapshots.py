@@ -10,12 +10,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runner.agent.clock import now
-from runner.agent.snapshots.sums import unescaped
+from runner.agent.rsync_lines import unescaped
 from tests.compare import differences, fingerprint
 from tests.contract.storehouse import NOBODY, Said, Storehouse, execute, frame
 from tests.trees import change_tree, make_tree
@@ -46,7 +48,7 @@ def theirs() -> Iterator[Storehouse]:
         yield Storehouse(root=top / "store", source=top / "source", before=NOBODY)
 
 
-def record(house: Storehouse, name: str) -> dict[str, object]:
+def record(house: Storehouse, name: str) -> dict[str, Any]:
     return json.loads((house.root / ".runner/records" / f"{name}.json").read_bytes())
 
 
@@ -97,26 +99,46 @@ def test_a_hostile_tree_arrives_whole_and_its_checksums_name_it_exactly(tmp_path
     assert record(house, ONE)["unsummed"] == 0
 
 
-def test_an_interrupted_snapshot_is_resumed_into_a_fresh_folder_and_superseded(house: Storehouse) -> None:
+def test_an_interrupted_snapshot_is_taken_up_and_superseded(house: Storehouse) -> None:
     house.snapshot(ONE)
+    older = fingerprint(house.root / ONE)
     (house.source / "big").write_bytes(os.urandom(300_000))
     with house.held():
         assert house.begin(TWO, ONE).code == 0
-        cut = house.send(TWO, [ONE])
-        broken = house.seal(TWO, frame("send", Said(code=20, out=cut.out), "interrupted"))
-        assert broken.code == 1
-        assert "not whole" in broken.answer["error"]
+        cut = house.cut_off(TWO, ONE)
+        broken = house.compose(TWO, frame("list", cut, "interrupted"))
+        assert (broken.code, broken.answer["again"]) == (1, True)
+        assert "not known to its end" in broken.answer["error"]
+    (house.source / "folder/log").write_text("later")
+    (house.source / "same").unlink()
+    result = house.snapshot(THREE, ONE, (TWO,))
+    assert result.code == 0, result.out
+    assert set(sums(house, THREE)) == {b"big", b"folder/log"}
+    assert (record(house, THREE)["unsummed"], record(house, THREE)["resumed"]) == (0, [TWO])
+    assert {path.name for path in house.root.iterdir() if path.name.startswith("2")} == {ONE, THREE}
+    assert [path.name for path in (house.root / ".partial").iterdir()] == ["parts"]
+    assert list((house.root / ".incoming").iterdir()) == []
+    assert not differences(house.source, house.root / THREE)
+    assert fingerprint(house.root / ONE) == older
+
+
+def test_what_was_sent_whole_is_not_sent_again_and_keeps_its_checksums(house: Storehouse) -> None:
+    (house.source / "big").write_bytes(os.urandom(300_000))
+    with house.held():
+        assert house.begin(TWO).code == 0
+        cut = house.send(TWO)
+        assert "not whole" in house.seal(TWO, frame("send", replace(cut, code=20), "interrupted")).answer["error"]
+    # It refused after all had been moved to its place.
     inode = (house.root / ".partial" / TWO / "0/big").stat().st_ino
     (house.source / "folder/log").write_text("later")
+    (house.source / "same").unlink()
     key = f"kept:papio/{TWO}/0"
-    house.kept[key] = frame(key, Said(code=20, out=cut.out), "interrupted")
-    result = house.snapshot(THREE, ONE, (TWO,), "--kept", key)
+    house.kept[key] = frame(key, replace(cut, code=20), "interrupted")
+    result = house.snapshot(THREE, "", (TWO,), f"--kept={key}=/")
     assert result.code == 0, result.out
     assert (house.root / THREE / "big").stat().st_ino == inode
     assert set(sums(house, THREE)) == {b"big", b"folder/log"}
-    assert record(house, THREE)["unsummed"] == 0
-    assert {path.name for path in (house.root / ".trash").iterdir()} == {TWO}
-    assert not (house.root / ".partial" / f"{TWO}.json").exists()
+    assert (record(house, THREE)["unsummed"], record(house, THREE)["added_files"]) == (0, 3)
     assert not differences(house.source, house.root / THREE)
 
 
@@ -139,10 +161,9 @@ def test_what_is_new_counts_the_same_whichever_transfer_brought_it(tmp_path: Pat
     (tmp_path / "source/new folder/twin").hardlink_to(tmp_path / "source/new folder/half")
     for number, cut in enumerate(cuts):
         with resumed.held():
-            assert resumed.begin(names[number], ONE, names[:number]).code == 0
-            bases = [ONE, *(f".partial/{each}" for each in names[:number])]
-            assert resumed.send(names[number], bases, (f"--exclude=/{cut}",)).code == 0
-    last = resumed.snapshot(names[-1], ONE, names[:-1])
+            assert resumed.begin(names[number], ONE, names[:number][-1:]).code == 0
+            assert resumed.cut_off(names[number], ONE, (f"./{cut}/".encode(),)).code == 0
+    last = resumed.snapshot(names[-1], ONE, names[:-1][-1:])
     assert last.code == 0, last.out
     whole = at_once.snapshot(names[-1], ONE).answer
     keys = ("files", "added_files", "added_bytes", "added_room")
@@ -160,7 +181,7 @@ def test_a_file_that_vanishes_during_the_transfer_is_no_exception(house: Storeho
         with subprocess.Popen(("sh", "-c", 'sleep 0.5; rm "$0"', house.source / "z-gone")):
             sent = house.send(ONE, extra=("--bwlimit=300",))
         assert sent.code == 24
-        explained = house.explain(house.look(ONE), since)
+        explained = house.explain(house.differ(ONE, f".incoming/{ONE}/0"), since)
         result = house.seal(ONE, frame("send", sent) + frame("explain", explained), "--explained", "explain=/")
     assert result.code == 0, result.out
     assert result.answer["exceptions"] == 0
@@ -176,19 +197,44 @@ def test_unreadable_files_and_folders_are_exceptions_and_known_ones_are_not_new(
     (theirs.source / "closed").chmod(0)
     (theirs.source / "open/unreadable").chmod(0)
     time.sleep(0.02)
-    since, basis = now(), ""
-    for name, new in ((ONE, 2), (TWO, 0)):
-        with theirs.held():
-            assert theirs.begin(name, basis).code == 0
-            sent = theirs.send(name, [basis] if basis else [])
-            assert sent.code == 23
-            explained = theirs.explain(theirs.look(name), since)
-            assert {line["path"]: line["cause"] for line in explained.lines[:-1]} == {"open/unreadable": "unreadable"}
-            assert [(line["path"], line["cause"]) for line in theirs.walk().lines[:-1]] == [("closed", "unreadable")]
-            result = theirs.seal(name, frame("send", sent) + frame("explain", explained), "--explained", "explain=/")
-        assert result.code == 0, result.out
-        assert (result.answer["exceptions"], result.answer["exceptions_new"]) == (2, new)
-        basis = name
+    since = now()
+    with theirs.held():
+        assert theirs.begin(ONE).code == 0
+        sent = theirs.send(ONE)
+        assert sent.code == 23
+        explained = theirs.explain(theirs.differ(ONE, f".incoming/{ONE}/0"), since)
+        assert {line["path"]: line["cause"] for line in explained.lines[:-1]} == {"open/unreadable": "unreadable"}
+        assert [(line["path"], line["cause"]) for line in theirs.walk().lines[:-1]] == [("closed", "unreadable")]
+        result = theirs.seal(ONE, frame("send", sent) + frame("explain", explained), "--explained", "explain=/")
+    assert result.code == 0, result.out
+    assert (result.answer["exceptions"], result.answer["exceptions_new"]) == (2, 2)
+    with theirs.held():
+        assert theirs.begin(TWO, ONE).code == 0
+        result = theirs.seal(TWO, theirs.send_all(TWO, ONE, (23,)))
+    assert result.code == 0, result.out
+    assert (result.answer["exceptions"], result.answer["exceptions_new"]) == (2, 0)
+    causes = {(each["path"], each["cause"]) for each in record(theirs, TWO)["exceptions_list"]}
+    assert causes == {("/closed", "unreadable"), ("/open/unreadable", "unreadable")}
+
+
+def test_what_went_since_an_interruption_is_gone_though_something_else_cannot_be_read(theirs: Storehouse) -> None:
+    for name in ("gone", "stays", "unreadable"):
+        (theirs.source / name).write_text(name)
+        os.chown(theirs.source / name, 65534, 65534)
+    (theirs.source / "unreadable").chmod(0)
+    since = now()
+    with theirs.held():
+        assert theirs.begin(ONE).code == 0
+        assert theirs.send(ONE).code == 23
+    (theirs.source / "gone").unlink()
+    with theirs.held():
+        assert theirs.begin(TWO, "", (ONE,)).code == 0
+        sent = theirs.send(TWO)
+        assert sent.code == 23
+        explained = theirs.explain(theirs.differ(TWO, f".incoming/{TWO}/0"), since)
+        result = theirs.seal(TWO, frame("send", sent) + frame("explain", explained), "--explained", "explain=/")
+    assert (result.code, result.answer["exceptions"]) == (0, 1), result.out
+    assert {path.name for path in (theirs.root / TWO).iterdir()} == {"stays"}
 
 
 def test_what_nobody_can_explain_is_not_sealed_and_says_which_names(house: Storehouse) -> None:
@@ -198,18 +244,26 @@ def test_what_nobody_can_explain_is_not_sealed_and_says_which_names(house: Store
     with house.held():
         house.begin(ONE)
         sent = house.send(ONE)
-        (house.root / ".partial" / ONE / "0/No space left on device (28)").unlink()
-        (house.root / ".partial" / ONE / "0/same").write_text("torn on the disk")
-        explained = house.explain(house.look(ONE), since)
+        (house.root / ".incoming" / ONE / "0/No space left on device (28)").unlink()
+        (house.root / ".incoming" / ONE / "0/same").write_text("torn on the disk")
+        explained = house.explain(house.differ(ONE, f".incoming/{ONE}/0"), since)
         assert explained.answer["counts"]["unexplained"] == 2
         damaged = frame("send", Said(code=23, out=sent.out))
         result = house.seal(ONE, damaged + frame("explain", explained), "--explained", "explain=/")
         assert result.code == 1
         assert result.answer["error"] == (
-            "2 names are missing or differ for no reason that the source shows: "
+            "2 names of '/' are missing or differ for no reason that the source shows, such as "
             "'/No space left on device (28)', '/same'"
         )
         assert house.seal(ONE, damaged, "--explained", "explain=/").code == 1
+        # Where something changed too, that is likelier than the disk.
+        line = {"path": "grown", "item": "", "cause": "changed", "errno": 0}
+        counts = {**explained.answer, "counts": {**explained.answer["counts"], "changed": 1}}
+        lines = [*explained.out.splitlines()[:-1], json.dumps(line).encode(), json.dumps(counts).encode(), b""]
+        busy = frame("explain", Said(code=0, out=b"\n".join(lines)))
+        result = house.seal(ONE, damaged + busy, "--explained", "explain=/")
+        assert result.answer["error"].endswith("'/same'; 1 changed there meanwhile")
+        assert result.answer["do"].startswith("run the job again when less changes there; if this stays, look at the")
     assert (house.root / ".partial" / ONE).is_dir()
     assert not (house.root / ONE).exists()
 
@@ -221,14 +275,14 @@ def test_every_cause_is_told_from_the_file_itself_and_not_from_its_name(house: S
         house.begin(ONE)
         house.send(ONE)
     time.sleep(0.02)
-    (house.root / ".partial" / ONE / "0/attribute").chmod(0o600)
-    (house.root / ".partial" / ONE / "0/*deleting   all").write_text("other text")
-    (house.root / ".partial" / ONE / "0/new\nline").unlink()
+    (house.root / ".incoming" / ONE / "0/attribute").chmod(0o600)
+    (house.root / ".incoming" / ONE / "0/*deleting   all").write_text("other text")
+    (house.root / ".incoming" / ONE / "0/new\nline").unlink()
     since = now()
     time.sleep(0.02)
     (house.source / "grown").write_text("longer text")
     (house.source / "gone").unlink()
-    explained = house.explain(house.look(ONE), since)
+    explained = house.explain(house.differ(ONE, f".incoming/{ONE}/0"), since)
     assert {line["path"]: line["cause"] for line in explained.lines[:-1] if line["path"] != "."} == {
         "grown": "changed",
         "gone": "vanished",
@@ -253,7 +307,7 @@ def test_a_missing_or_empty_source_is_not_sealed(house: Storehouse) -> None:
         house.begin(ONE)
         shutil.rmtree(house.source)
         sent = house.send(ONE)
-        assert house.explain(house.look(ONE), now()).code == 1
+        assert house.explain(house.differ(ONE, f".incoming/{ONE}/0"), now()).code == 1
         assert house.seal(ONE, frame("send", sent)).code == 1
         assert house.seal(ONE, b"").code == 1
         assert house.seal(ONE, frame("send", Said(code=0, out=sent.out))).code == 1
@@ -263,12 +317,72 @@ def test_a_missing_or_empty_source_is_not_sealed(house: Storehouse) -> None:
 def test_begin_refuses_a_store_that_is_not_as_the_plan_saw_it(house: Storehouse) -> None:
     house.snapshot(TWO)
     with house.held():
-        assert "newest snapshot is" in house.begin(THREE, "").answer["error"]
+        stale = house.begin(THREE, "")
+        assert (stale.code, stale.answer["stale"]) == (77, True)
+        assert "newest snapshot is" in stale.answer["error"]
         assert "not later" in house.begin(ONE, TWO).answer["error"]
         assert "name cannot be 'today'" in house.begin("today", TWO).answer["error"]
         assert house.begin(THREE, TWO, points=("/", "/srv/../..")).code == 1
-        assert house.begin(THREE, TWO, resume=(ONE,)).code == 1
+        assert house.begin(THREE, TWO, resume=(ONE,)).code == 77
         assert house.begin(THREE, TWO, points=("/", "/srv/data")).code == 0
         assert {path.name for path in (house.root / ".partial" / THREE).iterdir()} == {"0", "1"}
-        assert house.begin("2026-11-24T010000Z", TWO).code == 1
+        assert house.begin("2026-11-24T010000Z", TWO).code == 77
         assert "filesystems" in house.seal(THREE, b"").answer["error"]
+
+
+@pytest.mark.parametrize("folder", [".incoming", ".trash"])
+def test_begin_refuses_a_store_of_which_a_folder_is_a_link(house: Storehouse, tmp_path: Path, folder: str) -> None:
+    house.snapshot(TWO)
+    place = house.root / folder
+    shutil.rmtree(place, ignore_errors=True)
+    (tmp_path / "elsewhere").mkdir()
+    place.symlink_to(tmp_path / "elsewhere")
+    with house.held():
+        refused = house.begin(THREE, TWO)
+    assert refused.code == 1 and str(place) in refused.answer["error"], refused
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_where_nothing_is_listed_no_transfer_is_needed_and_elsewhere_one_is(house: Storehouse) -> None:
+    # Nothing has changed since these were begun: without a record that tells what is listed.
+    one, two, three = (f"2090-11-2{day}T010000Z" for day in range(3))
+    unsent = frame("send", Said(code=0, out=b""), "not needed")
+    assert house.snapshot(one).code == 0
+    for name, basis, code in ((two, one, 0), (three, two, 1)):
+        if code:
+            (house.source / "new").touch()
+        with house.held():
+            assert house.begin(name, basis).code == 0
+            made = house.send_all(name, basis)
+            settled = made[made.index(b'{"from": "settle"') : made.index(b'{"from": "first"')]
+            # What was sent only in part is no better.
+            partly = frame("first", Said(code=23, out=b""))
+            for given in (unsent + settled, unsent + settled + partly)[: 1 + code]:
+                sealed = house.seal(name, given)
+                assert sealed.code == code, sealed
+    assert sealed.answer["error"] == "something of / differs, and nothing was sent"
+    assert differences(house.root / one, house.root / two) == []
+
+
+def test_what_comes_back_between_look_and_send_is_tomorrow_s(house: Storehouse) -> None:
+    folder = house.source / "back again"
+    folder.mkdir()
+    for number in range(5):
+        (folder / str(number)).touch()
+    assert house.snapshot(ONE).code == 0
+    shutil.rmtree(folder)
+    with house.held():
+        assert house.begin(TWO, ONE).code == 0
+        assert house.clone(TWO, ONE).code == 0
+        names = house.listed(TWO, ONE)
+        folder.mkdir()
+        sent = house.send_listed(TWO, ONE, names)
+        again = house.send_again(TWO, names)
+        settled = house.settle(TWO, names)
+        heard = frame("settle", settled) + frame("list", names)
+        assert house.compose(TWO, heard).code == 0
+        sealed = house.seal(TWO, frame("send", again) + frame("settle", settled) + frame("first", sent))
+        assert sealed.code == 0, sealed
+    assert not (house.root / TWO / "back again").exists()
+    assert house.snapshot(THREE, TWO).code == 0
+    assert list((house.root / THREE / "back again").iterdir()) == []

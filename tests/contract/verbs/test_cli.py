@@ -398,6 +398,7 @@ def test_a_full_store_fails_in_words_and_keeps_what_is_sealed(fresh: Place, tmp_
             (fresh.trees[0] / f"large{number}").unlink()
         for partial in fresh.partials:
             shutil.rmtree(partial)
+            shutil.rmtree(fresh.store / ".incoming" / partial.name)
         assert fresh.runner("run", "backup-papio").code in (0, 3)
         assert compare.differences(fresh.trees[0], fresh.copy_of(fresh.trees[0])) == []
     finally:

@@ -12,7 +12,7 @@ import pytest
 from tests.contract import life
 from tests.contract.site import Place
 
-# A backup that fails on its way, while the file `stop` is there.
+# A backup that fails before that step, while a file of its name is in the folder.
 STOP = """
 from runner.hookspecs import hookimpl
 from runner.model.plan import Command, Effect, Insertion, Step
@@ -22,9 +22,14 @@ class Keeper:
     def add_steps(self, job, steps, facts):
         if job.kind != "snapshot":
             return []
-        step = Step(id=job.name + "/stop", job=job.name, host="papio", effect=Effect.READ,
-                    action=Command(argv=("test", "!", "-e", "{stop}")), why="as the test wants")
-        return [Insertion(step=step, where="before", anchor=job.name + "/send-1")]
+        return [
+            Insertion(
+                step=Step(id=job.name + "/stop-" + before, job=job.name, host="papio", effect=Effect.READ,
+                          action=Command(argv=("test", "!", "-e", "{folder}/" + before)), why="as the test wants"),
+                where="before", anchor=job.name + "/" + before,
+            )
+            for before in ("begin", "send-1")
+        ]
 
 def plugin(settings):
     return Keeper()
@@ -66,23 +71,25 @@ def test_what_was_gone_for_a_day_is_shared_again_and_keeps_its_checksums(place: 
     assert sums(place, place.sealed[0]) == []
 
 
-def test_a_backup_and_a_purge_in_one_plan_end_at_max_and_none_goes_for_one_that_was_not_made(
+def test_a_backup_and_a_purge_in_one_plan_end_at_max_and_no_second_goes_for_one_that_was_not_made(
     place: Place, tmp_path: Path
 ) -> None:
-    stop, jobs = tmp_path / "stop", place.folder / "jobs.toml"
+    """What retention gives up for the new one goes when that is begun, and no other while it is not made."""
+    jobs = place.folder / "jobs.toml"
     (place.folder / "mysite").mkdir()
-    (place.folder / "mysite/keeper.py").write_text(STOP.format(stop=stop))
+    (place.folder / "mysite/keeper.py").write_text(STOP.format(folder=tmp_path))
     jobs.write_text(jobs.read_text() + '[hooks."mysite.keeper"]\n')
     for _ in range(2):
         assert place.runner("run", "backup-papio").code == 0
-    before = place.sealed
-    stop.touch()
-    failed = place.runner("run", "backup-papio", "purge-papio")
-    assert failed.code == 1 and place.sealed == before, failed.out
-    assert "no snapshot had to go" in failed.out
-    stop.unlink()
+    old = place.sealed
+    for before, goes, said in (("begin", 0, False), ("send-1", 1, True), ("send-1", 1, False)):
+        (tmp_path / before).touch()
+        failed = place.runner("run", "backup-papio", "purge-papio")
+        assert failed.code == 1 and place.sealed == old[goes:], failed.out
+        assert (f"expired {old[0].name}, the oldest" in failed.out) == said, failed.out
+        (tmp_path / before).unlink()
     assert place.runner("run", "backup-papio", "purge-papio").code == 0
-    assert len(place.sealed) == 2 and place.sealed[0] == before[1]
+    assert len(place.sealed) == 2 and place.sealed[0] == old[1]
 
 
 def test_a_store_that_was_wiped_is_the_first_thing_that_is_said(place: Place) -> None:

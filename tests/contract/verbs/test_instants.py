@@ -170,7 +170,7 @@ def test_a_run_that_planned_before_another_sealed_finds_it_done(place: Place) ->
     assert len(place.sealed) == 1 and place.partials == []
     steps = place.rows("SELECT role, state FROM steps WHERE plan = ? AND job = ?", plan.id, JOB)
     states = {row["role"]: row["state"] for row in steps}
-    assert states.pop("instant") == "already done" and set(states.values()) == {"not reached"}
+    assert states.pop("begin") == "already done" and set(states.values()) == {"not reached"}
 
 
 def test_a_plan_applied_again_after_a_good_end_is_already_done(place: Place) -> None:

@@ -6,11 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from runner.jobs.retention import doubts
 from runner.jobs.retention.doubts import shrunk
+from runner.jobs.retention.retention import decide
 from runner.jobs.snapshots import fallen
-from runner.model.facts import Filled, Snapshot
+from runner.model.facts import Snapshot
 from runner.model.plan import PlannedJob
 from runner.model.site import Retention
+from runner.model.stored import Filled
+from tests.unit import parts
 
 GIB = 1 << 30
 
@@ -86,12 +90,19 @@ def test_where_it_was_not_mounted_it_is_shared_with_the_last_that_had_it() -> No
         ((1000, 100), False),
         ((99, 0), False),
         ((1000,), False),
-        ((1000, 0, 0), False),
+        ((1000, 0, 0), True),
+        ((1000, 1000, 1000, 1000, 0, 0, 0, 0), True),
+        ((1000, 1000, 1000, 0, 0, 0, 0, 0), False),
     ],
 )
-def test_a_filesystem_that_is_as_good_as_empty_is_told_the_day_it_is(filled: tuple[int, ...], told: bool) -> None:
-    texts = fallen.emptied(days(*filled))
+def test_a_filesystem_that_is_as_good_as_empty_is_told_until_most_of_a_week_has_it_so_and_nothing_expires(
+    filled: tuple[int, ...], told: bool
+) -> None:
+    own = days(*filled)
+    texts = doubts.emptied(own, "papio")
     assert bool(texts) is told
+    decision = decide(own, Retention(min=1, max=1), None, parts.NOW)
+    assert (decision.frozen != "") is told and bool(decision.expire) is (not told and len(own) > 1)
     if told:
         assert texts[0].startswith("/home of papio is as good as empty: ") and "1,000 before" in texts[0]
 
@@ -99,7 +110,8 @@ def test_a_filesystem_that_is_as_good_as_empty_is_told_the_day_it_is(filled: tup
 def test_each_host_of_a_store_has_its_own_past() -> None:
     papio, server = days(1000, 0), days(5000, 5000, host="server")
     both = sorted((*papio, *server), key=lambda snapshot: snapshot.name)
-    assert len(fallen.emptied(both)) == 1
+    assert len(doubts.emptied(both, "papio")) == 1
+    assert doubts.emptied(both, "server") == doubts.emptied(both, "nobody") == ()
 
 
 @pytest.mark.parametrize(

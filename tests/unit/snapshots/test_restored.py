@@ -44,8 +44,8 @@ def clears(made: Draft) -> list[str]:
 def test_it_is_left_out_of_the_snapshot_and_the_old_goes_when_all_else_is_done() -> None:
     made = draft({"made": MADE})
     for name in (OLD, YOUNG):
-        assert f"--exclude=/var/restored/{name}" in words(made, "send-1")
-        assert any(f"/var/restored/{name}" in word for word in words(made, "walk-1"))
+        assert f"--left-out=/var/restored/{name}" in words(made, "look-1")
+        assert any(f"/var/restored/{name}" in word for word in words(made, "differ-1"))
     last = made.steps[-1]
     assert clears(made) == [last.id] == [f"backup-papio/clear-{OLD}"]
     assert words(made, f"clear-{OLD}")[1:] == ("clear-restored", "/var/restored", OLD, "--quiet=2592000")
@@ -59,7 +59,7 @@ def test_where_nothing_was_restored_or_it_is_not_known_nothing_is_left_out_and_n
     answer: Any, known: bool
 ) -> None:
     made = draft(answer)
-    assert not any("restored" in word for word in words(made, "send-1"))
+    assert not any("restored" in word for word in words(made, "look-1"))
     told = [finding.severity for finding in made.findings if "what was restored to papio is not known" in finding.text]
     assert (clears(made), told) == ([], [] if known else ["attention"]), "that a look failed is told"
 

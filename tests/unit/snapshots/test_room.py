@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -267,14 +268,14 @@ def test_of_a_store_whose_room_is_not_known_nothing_goes() -> None:
     assert making_room.room(facts, POLICY, Need(bytes=GIB), parts.NOW) == making_room.RoomToMake(need=Need(bytes=GIB))
 
 
-def draft(stored: tuple[Snapshot, ...], free: int, **store: Any) -> Draft:
+def draft(stored: tuple[Snapshot, ...], free: int, instant: datetime | None = None, **store: Any) -> Draft:
     here = parts.site()
     here = replace(here, stores=(replace(here.stores[0], retention=POLICY), here.stores[1]))
     facts = parts.facts()
     server = facts.hosts["server"]
     kept = replace(server.stores["papio"], sealed=stored, **{"space": replace(BIG, free=free), **store})
     known = replace(facts, hosts={**facts.hosts, "server": replace(server, stores={"papio": kept})})
-    made = SnapshotKind().draft(here, here.job("backup-papio"), known, parts.NOW)
+    made = SnapshotKind().draft(here, replace(here.job("backup-papio"), instant=instant), known, parts.NOW)
     if made.planned:
         plan = Plan(id="x", made_at=parts.NOW, site="s", live=True, jobs=(made.planned,), steps=made.steps)
         assert (*review.check(plan), *floors.refusals(plan, here, known)) == ()
@@ -287,16 +288,18 @@ def ids(made: Draft) -> list[str]:
 
 def test_what_goes_goes_before_the_snapshot_is_begun_and_only_unless_there_is_room() -> None:
     made = draft(sealed(9, freed=8 * MIB), 4 * MIB)
-    assert ids(made)[:6] == ["disk", "expire-1", "empty-1", "expire-2", "empty-2", "begin"]
-    for step in made.steps[1:5]:
+    assert ids(made)[:5] == ["expire-1", "empty-1", "expire-2", "empty-2", "begin"]
+    for step in made.steps[0:4]:
         assert isinstance(step.unless, Check)
         assert (step.unless.field, step.unless.value) == ("free_bytes", 15 * MIB)
+    # Nothing goes for a snapshot that another run has made.
+    assert ids(draft(sealed(9, freed=8 * MIB), 4 * MIB, parts.NOW))[:2] == ["instant", "expire-1"]
 
 
 def test_where_it_is_not_known_what_goes_would_free_that_is_measured_and_the_snapshot_tried() -> None:
     made = draft(sealed(9, freed=None), 4 * MIB)
-    assert ids(made)[:3] == ["disk", "measure-first", "begin"]
-    measure = made.steps[1]
+    assert ids(made)[:2] == ["measure-first", "begin"]
+    measure = made.steps[0]
     assert isinstance(measure.action, Command)
     assert measure.action.argv[-8:] == tuple(f"2026-11-{day}T081500Z" for day in range(14, 22))
     assert not measure.replans, "it was tried all the same"

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from runner.agent.__main__ import VERBS, _run
+from runner.agent.arguments import argv as words
 from runner.agent.host.contract import LookAtMount
+from runner.agent.look.contract import Look, Settle
 from runner.agent.retention.contract import Expire, Floor
 from runner.agent.snapshots.contract import Begin, Explain, Seal, Walk
 from runner.agent.store.contract import Pin, Unpin
@@ -22,7 +24,7 @@ AT = agent.At(program="/p/runner-agent", path=NOWHERE, plan="plan", mount="/mnt"
 NAME = "2026-11-23T081500Z"
 SEAL = Seal(
     store=NOWHERE, name=NAME, plan="plan", host="papio", job="job", started="2026-11-23T08:15:00+00:00",
-    checksum="md5", transfer=("job/send-1=/",), explained=("job/explain-1=/",), kept=("kept:s/x/0",),
+    checksum="md5", transfer=("job/send-1=/",), explained=("job/explain-1=/",), kept=("kept:s/x/0=/",),
     absent=("/home",), disk=AT.disk,
 )  # fmt: skip
 BEGIN = Begin(NOWHERE, NAME, ("/", "/--home"), "plan", "", (NAME,), AT.disk)
@@ -37,6 +39,8 @@ BEGIN = Begin(NOWHERE, NAME, ("/", "/--home"), "plan", "", (NAME,), AT.disk)
         BARE.call("begin", Begin(NOWHERE, NAME, ("/",), "plan", NAME)),
         AT.call("explain", Explain(NOWHERE, "2026-11-23T08:15:00+00:00")),
         AT.call("walk", Walk(NOWHERE, "2026-11-23T08:15:00+00:00", ("/a",), ("/--b",))),
+        ("/p/runner-agent", *words("look", Look(NOWHERE, NOWHERE, NAME, "", ("/a",), ("/--b",), "job/differ-1", 6))),
+        ("/p/runner-agent", *words("settle", Settle(NOWHERE, NOWHERE, NAME, ("job/look-1", "job/scan-1"), "job/x"))),
         AT.call("seal", SEAL),
         BARE.call("seal", SEAL._replace(disk=BARE.disk)),
         agent.reap(AT)[agent.reap(AT).index("/p/runner-agent") :],

@@ -63,15 +63,17 @@ def test_a_pattern_matches_its_own_path_and_no_other(name: str, other: str) -> N
 
 
 def test_more_bases_than_rsync_takes_are_refused() -> None:
-    assert len(rsync.send(ENDS, link_dest=["/b"] * 20, exclude=())) > 20
+    assert len(rsync.send_listed(ENDS, exclude=(), bases=["/b"] * 20)) > 20
     with pytest.raises(ValueError, match="at most 20"):
-        rsync.send(ENDS, link_dest=["/b"] * 21, exclude=())
+        rsync.send_listed(ENDS, exclude=(), bases=["/b"] * 21)
 
 
 @pytest.mark.parametrize(
     "argv",
     [
-        rsync.send(ENDS, link_dest=("/b",), exclude=("/x/*",)),
+        rsync.send(ENDS, exclude=("/x/*",)),
+        rsync.send_listed(ENDS, exclude=(), bases=("/b",)),
+        rsync.look_listed(ENDS, exclude=()),
         rsync.look(ENDS, exclude=("/x/*",)),
         rsync.restore(ENDS),
         rsync.restore(ENDS, aside="/aside"),
@@ -93,28 +95,35 @@ def test_what_receives_is_begun_by_what_keeps_room_there() -> None:
     near = replace(ENDS, keep=KEEP)
     far = replace(near, target="server:/target/", rsh=("ssh",))
     pull = replace(near, source="server:/source/", rsh=("ssh",))
-    for made in (lambda ends: rsync.send(ends, link_dest=("/b",), exclude=("/x",)), rsync.restore, rsync.chosen):
+    sends = (
+        lambda ends: rsync.send(ends, exclude=("/x",)),
+        lambda ends: rsync.send_listed(ends, exclude=(), bases=("/b",)),
+    )
+    for made in (*sends, rsync.restore, rsync.chosen):
         assert made(near) == (*KEEP, *made(ENDS)), "rsync itself is as it was"
         assert made(pull)[:5] == (*KEEP, "rsync")
         assert made(far)[0] == "rsync"
         (option,) = (word for word in made(far) if word.startswith("--rsync-path="))
         assert shlex.split(option.partition("=")[2]) == [*KEEP, "rsync"], "for the shell of the other end"
-    for reads in (rsync.look(far, exclude=()), rsync.verify(far, parents=True)):
+    for reads in (rsync.look(far, exclude=()), rsync.look_listed(far, exclude=()), rsync.verify(far, parents=True)):
         assert not any("keep-room" in word for word in reads), "what only looks takes no room"
 
 
-def test_a_rehearsal_of_a_transfer_keeps_no_room() -> None:
-    ends = rsync.Ends(source="/source/", target="/store/.partial/x/0/", keep=KEEP)
-    assert rsync.foresee(rsync.send(ends, link_dest=("/store/old",), exclude=("/x",))) == rsync.foresee(
-        rsync.send(replace(ends, keep=()), link_dest=("/store/old",), exclude=("/x",))
-    )
+def test_what_is_foreseen_is_counted_by_the_comparison_itself() -> None:
+    differ = rsync.look(replace(ENDS, keep=KEEP, rsh=("ssh",)), exclude=("/x",))
+    counted = rsync.foresee(differ)
+    assert {"--dry-run", "--itemize-changes", "--stats", "--no-human-readable", "--out-format=%i|%l"} <= set(counted)
+    assert [word for word in differ if word not in counted] == ["--delete", "--ignore-errors", "--out-format=%i|%n//%L"]
+    assert counted[-5:] == ("--rsh=ssh", "--protect-args", "--", "/source/", "/target/")
 
 
-def test_only_what_looks_is_a_rehearsal_and_nothing_ever_deletes() -> None:
-    writes = [rsync.send(ENDS, link_dest=(), exclude=()), rsync.restore(ENDS, aside="/a")]
-    reads = [rsync.look(ENDS, exclude=()), rsync.verify(ENDS, parents=False)]
+def test_only_what_looks_is_a_rehearsal_and_only_what_is_sent_whole_deletes() -> None:
+    whole = rsync.send(ENDS, exclude=())
+    writes = [whole, rsync.send_listed(ENDS, exclude=(), bases=()), rsync.restore(ENDS, aside="/a")]
+    reads = [rsync.look(ENDS, exclude=()), rsync.look_listed(ENDS, exclude=()), rsync.verify(ENDS, parents=False)]
     assert all("--dry-run" in argv for argv in reads)
-    assert not any("--dry-run" in argv or "--delete" in argv or "--inplace" in argv for argv in writes)
+    assert not any("--dry-run" in argv or "--inplace" in argv for argv in writes)
+    assert [argv for argv in writes if any(word.startswith("--delete") for word in argv)] == [whole]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +136,7 @@ def test_only_what_looks_is_a_rehearsal_and_nothing_ever_deletes() -> None:
     ],
 )
 def test_the_remote_shell_is_quoted_as_rsync_splits_it(rsh: tuple[str, ...], option: str) -> None:
-    argv = rsync.send(rsync.Ends(source="h:/s/", target="/t/", rsh=rsh), link_dest=(), exclude=())
+    argv = rsync.send(rsync.Ends(source="h:/s/", target="/t/", rsh=rsh), exclude=())
     assert option in argv
     assert "--protect-args" in argv
 

@@ -1,0 +1,1 @@
+"""How a snapshot is made of the one before: cloned, looked at, sent apart, composed."""
