@@ -95,6 +95,14 @@ class Ran:
 
 
 @dataclass(kw_only=True)
+class Network:
+    """Bytes that papio sent, and connections that the backup server took."""
+
+    sent: int = 0
+    connections: int = 0
+
+
+@dataclass(kw_only=True)
 class Runner:
     """The runner on papio; `seen` holds what every sealed snapshot was like when it was first seen."""
 
@@ -208,7 +216,7 @@ class Runner:
     def arrived(self, name: str) -> int:
         """How many of the files of `fill` are in the newest snapshot that is being made."""
         names = self.partials()
-        folder = self.store("papio") / ".partial" / (names[-1] if names else "none") / "1" / name
+        folder = self.store("papio") / ".incoming" / (names[-1] if names else "none") / "1" / name
         return len(list(folder.glob(f"{name}*"))) if folder.is_dir() else 0
 
     def record(self, name: str, store: str = "papio") -> dict[str, Any]:
@@ -252,6 +260,21 @@ class Runner:
         below = tuple(path.decode() for path in MOVING)
         root = differences(self.path(PAPIO, "/"), snapshot, below=below)
         assert [text for text in root if not text.startswith(tuple(f"{path!r}" for path in MOVING))] == []
+
+    @contextmanager
+    def counted(self) -> Iterator[Network]:
+        """What papio says to the backup server in this block, and over how many connections."""
+        before, network = self._network(), Network()
+        yield network
+        after = self._network()
+        network.sent, network.connections = after.sent - before.sent, after.connections - before.connections
+
+    def _network(self) -> Network:
+        cards = self.lab.run(PAPIO, "cat", "/proc/net/dev").stdout
+        names, values = re.findall(r"(?m)^Tcp:(.*)", self.lab.run(BACKUP, "cat", "/proc/net/snmp").stdout)
+        tcp = dict(zip(names.split(), map(int, values.split()), strict=True))
+        (sent,) = re.findall(r"(?m)^ *eth0:(?: +\d+){8} +(\d+)", cards)
+        return Network(sent=int(sent), connections=tcp["PassiveOpens"])
 
     @contextmanager
     def slow(self, mbit: int = 24) -> Iterator[None]:

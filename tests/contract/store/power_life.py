@@ -6,14 +6,14 @@ import contextlib
 import json
 import sqlite3
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.engine.journal import Journal
 from runner.model.run import State
 from tests import powerdisk
-from tests.compare import Entry, walk
+from tests.compare import Entry, fingerprint, walk
 from tests.contract import life
 from tests.contract.engine.test_journal import NOW, PLAN, STEP, done
 from tests.contract.storehouse import Said, Storehouse, frame
@@ -24,9 +24,9 @@ AGAIN = "2026-12-01T010000Z"
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """What a store holds: its snapshots to the last attribute, and every file about them."""
+    """What a store holds: its snapshots to the last attribute and inode, and every file about them."""
 
-    snapshots: Mapping[str, Mapping[bytes, Entry]]
+    snapshots: Mapping[str, Mapping[bytes, tuple[int, Entry]]]
     files: Mapping[str, bytes]
 
 
@@ -50,25 +50,75 @@ def kept(root: Path) -> Kept:
                 files[f"{place}/{path.name}"] = path.read_bytes()
     with contextlib.suppress(FileNotFoundError):
         files["latest"] = bytes((root / "latest").readlink())
-    return Kept(snapshots={path.name: walk(path) for path in sorted(root.glob("*Z"))}, files=files)
+    return Kept(snapshots={path.name: fingerprint(path) for path in sorted(root.glob("*Z"))}, files=files)
 
 
 def _is_draft(name: str) -> bool:
     return name.endswith(".tmp") or name.startswith("trial.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class NotedHouse(Storehouse):
+    """A house of which the cloning and the composing, which others begin, are moments of their own."""
+
+    around: list[Callable[[str], contextlib.AbstractContextManager[None]]] = field(default_factory=list)
+    recycled: list[str] = field(default_factory=list)
+
+    def clone(self, name: str, basis: str, *options: str) -> Said:
+        old = [f"--recycle={each}" for each in self.recycled]
+        with self.moment("clone"):
+            return super().clone(name, basis, *options, *old, *(("--min=1",) if old else ()))
+
+    def compose(self, name: str, given: bytes = b"") -> Said:
+        with self.moment("compose"):
+            return super().compose(name, given)
+
+    @contextlib.contextmanager
+    def moment(self, verb: str) -> Iterator[None]:
+        with contextlib.ExitStack() as noted:
+            for each in self.around:
+                noted.enter_context(each(verb))
+            yield
+
+
 @dataclass(kw_only=True)
-class PowerLife:
-    """A house and a journal on a disk that remembers; every step of their life is noted."""
+class DiskLife:
+    """A house on a disk that remembers; every step of its life is noted, and in `told` where a journal had it."""
 
     disk: powerdisk.PowerDisk
-    house: Storehouse
-    journal: Journal
+    house: NotedHouse
     moments: list[Moment] = field(default_factory=list)
     told: list[tuple[int, int]] = field(default_factory=list)
 
+    @contextlib.contextmanager
+    def moment(self, verb: str) -> Iterator[None]:
+        """What is done in the block is one moment."""
+        begin, before = self.disk.now(), kept(self.house.root)
+        yield
+        end = self.disk.now()
+        self.moments.append(
+            Moment(verb=verb, begin=begin, end=end, before=before, after=kept(self.house.root))
+        )  # fmt: skip
+
+    def held(self, verb: str, *argv: str) -> None:
+        """A verb under the store's lock."""
+        with self.house.held():
+            self.noted(verb, verb, *argv, "--plan", self.house.plan)
+
+    def noted(self, name: str, verb: str, *argv: str, given: bytes = b"") -> None:
+        """Any verb of the store."""
+        with self.moment(name):
+            good(self.house.call(verb, str(self.house.root), *argv, given=given))
+
+
+@dataclass(kw_only=True)
+class PowerLife(DiskLife):
+    """The same with a journal on that disk."""
+
+    journal: Journal
+
     def live(self) -> None:
-        """Snapshots, pins, proofs, a measurement, an audit, expiries, an interrupted snapshot gone on with."""
+        """Snapshots, pins, proofs, a measurement, an audit, expiries, an interrupted snapshot gone on with, a recycled one."""
         for number in range(4):
             self.snapshot(NAMES[number], NAMES[number - 1] if number else "")
         self.held("floor", "1")
@@ -84,42 +134,28 @@ class PowerLife:
         self.held("reap")
         self.held("expire", NAMES[1], "--min", "1")
         self.held("reap")
-        self.snapshot(NAMES[6], NAMES[5])
+        self.snapshot(NAMES[6], NAMES[5], recycle=NAMES[3])
 
-    def snapshot(self, name: str, basis: str, *, resume: str = "", cut: bool = False) -> None:
-        """A day goes by, and its snapshot is begun, sent and, unless it is cut off, sealed."""
+    def snapshot(self, name: str, basis: str, *, resume: str = "", recycle: str = "", cut: bool = False) -> None:
+        """A day goes by, and its snapshot is begun, cloned, sent, composed and, unless it is cut off, sealed."""
         house, resumed = self.house, ((resume,) if resume else ())
+        house.recycled[:] = (recycle,) if recycle else ()
         (house.source / "day").write_text(name * 40)
         with house.held():
             with self.moment("begin"):
                 good(house.begin(name, basis, resumed))
-            bases = [each for each in (basis, *(f".partial/{part}" for part in resumed)) if each]
-            sent = house.send_all(name, bases)
+            sent = house.send_all(name, basis)
             if not cut:
                 with self.moment("seal"):
                     good(house.seal(name, sent))
 
-    def held(self, verb: str, *argv: str) -> None:
-        """A verb under the store's lock."""
-        with self.house.held():
-            self.noted(verb, verb, *argv, "--plan", self.house.plan)
-
-    def noted(self, name: str, verb: str, *argv: str, given: bytes = b"") -> None:
-        """Any verb of the store."""
-        with self.moment(name):
-            good(self.house.call(verb, str(self.house.root), *argv, given=given))
-
     @contextlib.contextmanager
     def moment(self, verb: str) -> Iterator[None]:
-        """What is done in the block is one moment, and a step of the journal."""
+        """A moment is a step of the journal."""
         number = len(self.moments)
         step = replace(STEP, id=f"job/{number}")
-        begin, before = self.disk.now(), kept(self.house.root)
-        yield
-        end = self.disk.now()
-        self.moments.append(
-            Moment(verb=verb, begin=begin, end=end, before=before, after=kept(self.house.root))
-        )  # fmt: skip
+        with super().moment(verb):
+            yield
         self.journal.step_ended(PLAN.id, step, replace(done(step), note=""))
         self.told.append((self.disk.now(), number))
 
@@ -133,7 +169,7 @@ def lived(folder: Path, options: str, before: tuple[str, ...] = (), pragma: str 
     """A life that was lived to its end; `before` is put before every command, `pragma` given to the journal."""
     with powerdisk.powerdisk(folder, 24, (*life.EXT3, "-i", "4096"), options) as disk:
         source = life.small_tree(folder / "source", 6)
-        house = Storehouse(root=disk.mount / "store", source=source, before=before, points=("/", "/folder"))
+        house = NotedHouse(root=disk.mount / "store", source=source, before=before, points=("/", "/folder"))
         journal = Journal(disk.mount / "state/journal.sqlite")
         try:
             if pragma:
@@ -141,13 +177,16 @@ def lived(folder: Path, options: str, before: tuple[str, ...] = (), pragma: str 
             journal.run_started("run", NOW)
             journal.plan_started("run", PLAN, {})
             subject = PowerLife(disk=disk, house=house, journal=journal)
+            house.around.append(subject.moment)
             subject.live()
+            house.around.clear()
+            house.recycled.clear()
         finally:
             journal.close()
     yield subject
 
 
-def troubles(subject: PowerLife, mount: Path, place: int) -> list[str]:
+def troubles(subject: DiskLife, mount: Path, place: int) -> list[str]:
     """What a power cut at `place` of the log did that it may not do; `mount` is the disk after it."""
     past = [moment for moment in subject.moments if moment.end <= place]
     under_way = [moment for moment in subject.moments if moment.begin < place < moment.end]
@@ -156,6 +195,7 @@ def troubles(subject: PowerLife, mount: Path, place: int) -> list[str]:
     allowed = (last, *(moment.after for moment in under_way))
     now = kept(mount / "store")
     listed = []
+    listed += [f"{name} is in the store" for name in sorted(foreign(mount / "store"))]
     for name, content in now.snapshots.items():
         if all(content != each.snapshots.get(name) for each in allowed):
             listed.append(f"snapshot {name} is not whole")
@@ -164,12 +204,30 @@ def troubles(subject: PowerLife, mount: Path, place: int) -> list[str]:
     for name in set.intersection(*(set(each.snapshots) for each in allowed)) - set(now.snapshots):
         listed.append(f"snapshot {name} is lost")
     for name in {*now.files, *last.files}:
-        if all(now.files.get(name) != each.files.get(name) for each in allowed):
+        content = now.files.get(name)
+        known = {each.files.get(name) for each in allowed}
+        half = under_way and name.startswith(".partial/")
+        if content not in known and not (half and any(_is_half_of(content, each) for each in known)):
             listed.append(f"{name} is neither the old nor the new")
     return listed + journal_troubles(subject, mount / "state/journal.sqlite", place)
 
 
-def journal_troubles(subject: PowerLife, path: Path, place: int) -> list[str]:
+def foreign(root: Path) -> set[str]:
+    """What lies in a store beside snapshots and its own places: what is half made is in one of those."""
+    there = {path.name for path in root.iterdir()} if root.exists() else set()
+    return there - {".incoming", ".partial", ".trash", ".runner", "latest"} - {path.name for path in root.glob("*Z")}
+
+
+def _is_half_of(content: bytes | None, told: bytes | None) -> bool:
+    """Whether a partial's file is as `clone` and `compose` have it while they work: what is half is not said to be whole."""
+    if content is None or told is None:
+        return False
+    half, whole = json.loads(content), json.loads(told)
+    rest = {key: value for key, value in whole.items() if key not in ("cloned", "composed", "composing")}
+    return half in ({**rest, "cloned": {}}, {**rest, "composing": sorted(whole.get("cloned", ()))}, rest)
+
+
+def journal_troubles(subject: DiskLife, path: Path, place: int) -> list[str]:
     """Whether every step that was told is recorded."""
     promised = {f"job/{number}" for end, number in subject.told if end <= place}
     if not promised:
@@ -190,18 +248,18 @@ def journal_troubles(subject: PowerLife, path: Path, place: int) -> list[str]:
     )
 
 
-def goes_on(subject: PowerLife, mount: Path) -> list[str]:
+def goes_on(subject: DiskLife, mount: Path) -> list[str]:
     """Whether another day can be lived on what a cut left: a snapshot that goes on with the partials, and an expiry."""
     house = replace(subject.house, root=mount / "store", before=())
     names = sorted(path.name for path in house.root.glob("*Z"))
-    partials = sorted(path.name for path in house.root.glob(".partial/*Z"))
+    # Of one that has its name already an empty folder may be left there.
+    partials = sorted({path.name for path in house.root.glob(".partial/*Z")} - set(names))
     basis = names[-1] if names else ""
     for begun in house.root.glob(".partial/*.json"):
         begun.write_text(json.dumps({**json.loads(begun.read_text()), "boot": "the one before"}))
     with house.held():
         good(house.begin(AGAIN, basis, partials))
-        bases = [each for each in (basis, *(f".partial/{part}" for part in partials)) if each]
-        good(house.seal(AGAIN, house.send_all(AGAIN, bases)))
+        good(house.seal(AGAIN, house.send_all(AGAIN, basis)))
     request = {"host": "h", "stores": [{"name": "s", "path": str(house.root), "mount": "", "uuid": ""}]}
     store = house.call("probe", given=json.dumps(request).encode()).answer["stores"]["s"]
     whole = walk(house.source)
@@ -211,6 +269,8 @@ def goes_on(subject: PowerLife, mount: Path) -> list[str]:
         listed.append(f"the probe answers {store['sealed']} and {store['partials']}")
     with house.held():
         good(house.call("reap", str(house.root), "--plan", house.plan))
+    left = [path for place in (".incoming", ".partial", ".trash") for path in (house.root / place).glob("*")]
+    listed += [f"{path.name} is left" for path in left if path.name != "parts"]
     return listed
 
 
@@ -218,3 +278,28 @@ def checked(image: Path) -> None:
     """Mend the disk as a machine does when it boots; more than that must not be necessary."""
     ran = subprocess.run(("e2fsck", "-p", image), capture_output=True, check=False)
     assert ran.returncode in (0, 1), ran.stdout
+
+
+def wrong_after(
+    subject: DiskLife, folder: Path, chosen: Sequence[tuple[int, powerdisk.Loss]], every: int = 0
+) -> Iterator[str]:
+    """What is wrong after each of these cuts, one after another; `every` so many of them another day is lived."""
+    mount = folder / "cut"
+    mount.mkdir()
+    listed = subject.disk.events()
+    for number, (place, loss) in enumerate(chosen):
+        # A name of its own: the kernel lets go of a loop device in its own time.
+        image = folder / f"cut{number}.img"
+        subject.disk.cut([event for at, event in listed if at <= place], loss, image, str(place))
+        checked(image)
+        subprocess.run(("mount", "-o", f"loop,{subject.disk.options}", image, mount), check=True)
+        try:
+            bad = troubles(subject, mount, place)
+            if every and not number % every:
+                bad += goes_on(subject, mount)
+        finally:
+            subprocess.run(("umount", mount), check=True)
+            image.unlink()
+        if bad:
+            verb = next((moment.verb for moment in subject.moments if place <= moment.end), "the end")
+            yield f"{number}: {loss} at {place}, {verb}: {', '.join(bad)}"

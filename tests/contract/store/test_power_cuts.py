@@ -6,13 +6,12 @@ As many cuts as fit into half a minute; all of them with `make soak` (PROPERTIES
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.contract.store.power_life import PowerLife, checked, goes_on, lived, troubles
+from tests.contract.store.power_life import PowerLife, lived, wrong_after
 from tests.powerdisk import Loss
 
 CUTS = 100000 if os.environ.get("PROPERTIES") == "deep" else 15
@@ -49,33 +48,10 @@ def cuts(subject: PowerLife, most: int) -> list[tuple[int, Loss]]:
     return [*((place, Loss.ALL) for place in promises), *chosen]
 
 
-def after(subject: PowerLife, folder: Path, chosen: Sequence[tuple[int, Loss]], every: int = 0) -> Iterator[str]:
-    """What is wrong after each of these cuts, one after another; `every` so many of them another day is lived."""
-    mount = folder / "cut"
-    mount.mkdir()
-    listed = subject.disk.events()
-    for number, (place, loss) in enumerate(chosen):
-        # A name of its own: the kernel lets go of a loop device in its own time.
-        image = folder / f"cut{number}.img"
-        subject.disk.cut([event for at, event in listed if at <= place], loss, image, str(place))
-        checked(image)
-        subprocess.run(("mount", "-o", f"loop,{subject.disk.options}", image, mount), check=True)
-        try:
-            bad = troubles(subject, mount, place)
-            if every and not number % every:
-                bad += goes_on(subject, mount)
-        finally:
-            subprocess.run(("umount", mount), check=True)
-            image.unlink()
-        if bad:
-            verb = next((moment.verb for moment in subject.moments if place <= moment.end), "the end")
-            yield f"{number}: {loss} at {place}, {verb}: {', '.join(bad)}"
-
-
 def test_what_was_promised_outlives_a_power_cut_at_any_moment(life_lived: PowerLife, tmp_path: Path) -> None:
     chosen = cuts(life_lived, CUTS)
     assert len(chosen) > 35
-    assert list(after(life_lived, tmp_path, chosen, every=12)) == []
+    assert list(wrong_after(life_lived, tmp_path, chosen, every=12)) == []
 
 
 @pytest.mark.parametrize("fault", [NO_SYNC, NO_FSYNC], ids=["no syncfs", "no fsync"])
@@ -83,9 +59,9 @@ def test_a_planted_fault_is_seen(tmp_path: Path, fault: str) -> None:
     (tmp_path / "sitecustomize.py").write_text(PLANTED.format(fault))
     repository = Path(__file__).parents[3]
     with lived(tmp_path, STRICT, ("env", f"PYTHONPATH={tmp_path}:{repository}")) as subject:
-        assert next(after(subject, tmp_path, cuts(subject, 1)), "")
+        assert next(wrong_after(subject, tmp_path, cuts(subject, 1)), "")
 
 
 def test_a_journal_that_does_not_sync_is_seen(tmp_path: Path) -> None:
     with lived(tmp_path, STRICT, pragma="PRAGMA synchronous=OFF") as subject:
-        assert any("not in the journal" in wrong for wrong in after(subject, tmp_path, cuts(subject, 1)))
+        assert any("not in the journal" in wrong for wrong in wrong_after(subject, tmp_path, cuts(subject, 1)))

@@ -77,7 +77,8 @@ def test_whose_server_was_killed_with_it_is_no_mount_of_a_later_test(tmp_path: P
         process.kill()
     served = tmp_path / "served"
     try:
-        with pytest.raises(OSError, match="not connected"):
+        # Which of them hangs on whether the kernel has heard of its end already.
+        with pytest.raises(OSError, match="not connected|connection abort"):
             list(served.iterdir())
         look = "from tests.mounts import own_namespace; own_namespace(); import os, sys; print(os.listdir(sys.argv[1]))"
         later = subprocess.run(

@@ -58,7 +58,7 @@ def test_a_root_filesystem_is_not_filled_and_the_message_is_right(runner: Runner
     assert refused.code == 3, refused.said
     assert "the next snapshot does not fit into store away: it needs about " in said
     assert "on backup-server1, where it shares the filesystem of / and the last " in said
-    assert not (root / AWAY[1:] / ".partial").exists()
+    assert not any((root / AWAY[1:] / each).exists() for each in (".partial", ".incoming"))
 
     # Something is left out, nobody knows how much: it is tried, and ended while there is room for the system.
     runner.path(PAPIO, FILE).write_text(JOBS + MORE + LOOSE)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.engine.probe import runner_agent
 from tests.compare import differences, shared, walk
 from tests.lab.images import BACKUP, PAPIO, STORE
 from tests.lab.machines import Lab
@@ -66,8 +67,12 @@ def test_a_second_snapshot_shares_what_did_not_change_and_nothing_else(runner: R
     assert differences(runner.data, older) == []
     change_tree(runner.data, seed=1)
     after = walk(runner.data)
-    ran = runner.good("run", "backup-papio")
+    with runner.counted() as network:
+        ran = runner.good("run", "backup-papio")
     assert "Done  lab" in ran.said
+    # Two filesystems, each with its rsync, a lock and all questions.
+    assert network.connections == 1
+    assert network.sent < len(runner_agent()), "the program travelled, though it is there"
     newer = runner.store("papio") / runner.sealed()[-1] / DATA[1:]
     runner.faithful(runner.sealed()[-1])
     both = shared(older, newer)
@@ -140,9 +145,11 @@ def test_a_second_run_is_told_which_run_is_at_it_and_how_far(runner: Runner) -> 
         until("the transfer", runner.partials)
         second = runner.run("run", "backup-papio")
     assert second.code == 75, second.said
-    assert re.search(r"busy: the run that began at 20\S+ \S+ \S+ is at step (walk|send)-\d of it", second.said), (
-        second.said
-    )
+    assert re.search(
+        r"busy: the run that began at 20\S+ \S+ \S+ is at step "
+        r"(clone|compose|seal|(walk|look|differ|scan|send|changed|resend|settle)-\d) of it",
+        second.said,
+    ), second.said
     ended = runner.finish(first)
     assert ended.code == 0, ended.said
     assert runner.partials() == []

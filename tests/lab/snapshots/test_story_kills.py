@@ -11,7 +11,7 @@ import pytest
 
 from tests.lab.images import BACKUP, PAPIO
 from tests.lab.machines import Lab
-from tests.lab.site import DATA, MIB, Ran, Runner, until
+from tests.lab.site import DATA, MIB, STATE, Ran, Runner, until
 from tests.trees import change_tree
 
 BUSY = 75
@@ -99,7 +99,7 @@ def test_a_source_that_changes_before_the_resume_touches_no_sealed_snapshot(runn
     modes = {name: (older / name).stat().st_mode for name in linked}
     with runner.slow():
         going = runner.start("run", "backup-papio")
-        # --link-dest makes links before anything is sent: the partial shares inodes with what is sealed.
+        # All is linked before anything is sent: the partial shares inodes with what is sealed.
         until("some to be sent", lambda: runner.arrived("aaa") >= 2)
         going.kill()
         runner.finish(going)
@@ -178,7 +178,7 @@ def test_a_pulled_cable_is_noticed_within_75_seconds_and_the_next_run_sends_the_
         until("half of it", lambda: runner.arrived("cable") >= 4)
         runner.lab.link("down")
         try:
-            until("it to be noticed", lambda: not runner.pids(PAPIO, "^ssh -F"), seconds=80)
+            until("it to be noticed", lambda: not runner.pids(PAPIO, f"^python3 -IS {STATE}/ssh.py"), seconds=80)
             assert len(runner.partials()) == 1
         finally:
             runner.lab.link("up")

@@ -1,0 +1,1 @@
+"""Whole days of a store, with whatever happens in the middle of them."""
