@@ -12,7 +12,7 @@ SHORT   = not (packages or long or soak or alone)
 REST    = (packages or long or lab) and not (soak or alone)
 # Tests with real programs share the processors; what fails among others is tried once more, by itself.
 define together
-	$(PYTEST) -q $(1) -m "$(2)" --numprocesses=3 --dist=$(3) --no-loadscope-reorder --durations=10 --durations-min=3 || { \
+	$(PYTEST) -q $(1) -m "$(2)" --numprocesses=4 --dist=$(3) --no-loadscope-reorder --durations=10 --durations-min=3 || { \
 	  ended=$$?; [ $$ended -eq 1 ] || exit $$ended; \
 	  echo "what failed while other tests ran is tried once more, alone; it fails only if it fails again" ; \
 	  $(PYTEST) -q $(1) -m "$(2)" --last-failed --last-failed-no-failures=none; }
