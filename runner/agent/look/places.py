@@ -18,7 +18,8 @@ from ..store import owned
 from .draft import NO_ROOM, ScanDraft, drafting
 from .record import FORMAT, Scan, ScanHeader, Unusable, new_digest
 
-SPARE = Path("/run/runner/scans")
+# Of root, and of any other user: he may not even look into root's.
+SPARE = Path("/run/runner/scans") if os.geteuid() == 0 else Path(f"/run/user/{os.geteuid()}/runner/scans")
 
 
 class KnownScan(NamedTuple):

@@ -11,7 +11,6 @@ import os
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from unittest import mock
 from runner.agent import __main__ as agent
 from runner.agent.look import look
 from tests.contract.storehouse import ENVIRONMENT, Said, frame
+from tests.file_clock import outrun_now
 
 ONE, TWO, THREE = (f"2026-11-2{day}T081500Z" for day in (3, 4, 5))
 NO_RECORD = 80
@@ -63,9 +63,9 @@ class Looked:
         words = (f"--name={name}", *((f"--basis={basis}",) if basis else ()), *options)
         with mock.patch.object(look, "RECENT", self.recent * 10**9):
             # What changes after a look must not have the time of one before it, however coarse the clock is.
-            time.sleep(0.005)
+            outrun_now()
             said = called("look", str(self.source), f"--scans={self.scans}", *words, given=given)
-            time.sleep(0.005)
+            outrun_now()
         return said
 
     def compared(self, name: str, basis: str, comparison: Said, *options: str) -> Said:

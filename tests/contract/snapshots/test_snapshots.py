@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from runner.agent.clock import now
 from runner.agent.rsync_lines import unescaped
 from tests.compare import differences, fingerprint
 from tests.contract.storehouse import NOBODY, Said, Storehouse, execute, frame
+from tests.file_clock import outrun_now
 from tests.trees import change_tree, make_tree
 
 ONE, TWO, THREE = "2026-11-21T010000Z", "2026-11-22T010000Z", "2026-11-23T010000Z"
@@ -196,7 +196,7 @@ def test_unreadable_files_and_folders_are_exceptions_and_known_ones_are_not_new(
         os.chown(path, 65534, 65534)
     (theirs.source / "closed").chmod(0)
     (theirs.source / "open/unreadable").chmod(0)
-    time.sleep(0.02)
+    outrun_now()
     since = now()
     with theirs.held():
         assert theirs.begin(ONE).code == 0
@@ -239,7 +239,7 @@ def test_what_went_since_an_interruption_is_gone_though_something_else_cannot_be
 
 def test_what_nobody_can_explain_is_not_sealed_and_says_which_names(house: Storehouse) -> None:
     (house.source / "No space left on device (28)").write_text("only a name")
-    time.sleep(0.02)
+    outrun_now()
     since = now()
     with house.held():
         house.begin(ONE)
@@ -274,12 +274,12 @@ def test_every_cause_is_told_from_the_file_itself_and_not_from_its_name(house: S
     with house.held():
         house.begin(ONE)
         house.send(ONE)
-    time.sleep(0.02)
+    outrun_now()
     (house.root / ".incoming" / ONE / "0/attribute").chmod(0o600)
     (house.root / ".incoming" / ONE / "0/*deleting   all").write_text("other text")
     (house.root / ".incoming" / ONE / "0/new\nline").unlink()
     since = now()
-    time.sleep(0.02)
+    outrun_now()
     (house.source / "grown").write_text("longer text")
     (house.source / "gone").unlink()
     explained = house.explain(house.differ(ONE, f".incoming/{ONE}/0"), since)
