@@ -119,13 +119,15 @@ def send_listed(ends: Ends, *, exclude: Sequence[str], bases: Sequence[str], kee
     """Copy the names on stdin (`./PATH`, each with a NUL), as `send` would, whatever size and time say of them.
 
     A folder is copied without what is in it. Of what one of `bases` has (folders on the target's machine, at most 20)
-    only the difference is sent; the copy shares nothing with them.
+    only the difference is sent to another host; the copy shares nothing with them.
     """
     if len(bases) > 20:
         raise ValueError("rsync takes at most 20 --copy-dest folders")
     again = send_again(ends, exclude=exclude, keep_parts=keep_parts)
     place = again.index(LINE) + 1
-    return (*again[:place], "--ignore-times", *(f"--copy-dest={folder}" for folder in bases), *again[place:])
+    # On one machine it copies whole files, rsync(1): to look for each in these folders would be half of its work.
+    older = tuple(f"--copy-dest={folder}" for folder in bases) if ends.rsh else ()
+    return (*again[:place], "--ignore-times", *older, *again[place:])
 
 
 def send_again(ends: Ends, *, exclude: Sequence[str], keep_parts: str = "") -> Argv:

@@ -17,6 +17,7 @@ from typing import Any
 
 from runner.agent.look.contract import NO_RECORD
 from runner.tools import rsync
+from tests.contract.over_a_shell import over_a_shell
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -168,11 +169,12 @@ class Storehouse:
         return self.look(name, basis, number, frame("differ", differ))
 
     def send_listed(self, name: str, basis: str, names: Said, number: int = 0) -> Said:
-        """Send these names."""
+        """Send these names, as to another host."""
         bases = [f"{self.root}/{basis}{self.points[number].rstrip('/')}"]
         argv = rsync.send_listed(
-            self.ends(name, number), exclude=self.exclude(number), bases=bases, keep_parts=f"{self.root}/.partial/parts"
-        )
+            over_a_shell(self.ends(name, number)), exclude=self.exclude(number), bases=bases,
+            keep_parts=f"{self.root}/.partial/parts",
+        )  # fmt: skip
         return execute((*self.before, *argv), names.out)
 
     def send_again(self, name: str, names: Said, number: int = 0) -> Said:
@@ -185,9 +187,8 @@ class Storehouse:
 
     def send_again_all(self, name: str, names: Said, number: int = 0) -> Said:
         """Compare these names with what was sent, and send what differs."""
-        return execute(
-            (*self.before, *rsync.send_again(self.ends(name, number), exclude=self.exclude(number))), names.out
-        )
+        argv = rsync.send_again(over_a_shell(self.ends(name, number)), exclude=self.exclude(number))
+        return execute((*self.before, *argv), names.out)
 
     def settle(self, name: str, names: Said, number: int = 0) -> Said:
         """What became of these names at the source."""

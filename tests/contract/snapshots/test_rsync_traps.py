@@ -15,6 +15,7 @@ import pytest
 from runner.model.plan import Argv
 from runner.tools import rsync
 from tests.compare import differences, fingerprint, rsync_silent, shared, walk
+from tests.contract.over_a_shell import over_a_shell
 from tests.trees import EPOCH, HOSTILE, NET_BIND, change_tree, make_tree
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root keeps owners and capabilities")
@@ -44,8 +45,8 @@ def send(source: Path, target: Path, *bases: Path, names: Iterable[bytes] | None
     listed = [name for name in walk(source) if name != b"."] if names is None else names
     given = b"".join(b"./" + name + b"\0" for name in listed)
     for argv in (
-        rsync.send_listed(ends(source, target), exclude=(), bases=[str(base) for base in bases]),
-        rsync.send_again(ends(source, target), exclude=()),
+        rsync.send_listed(over_a_shell(ends(source, target)), exclude=(), bases=[str(base) for base in bases]),
+        rsync.send_again(over_a_shell(ends(source, target)), exclude=()),
     ):
         done = run(argv, given=given)
         assert (done.returncode, done.stderr) == (0, b"")
@@ -129,7 +130,7 @@ def test_what_a_link_a_device_or_a_fifo_has_beside_its_target_comes_with_the_sec
     snapshot(source, sealed)
     naive.mkdir()
     given = b"".join(b"./" + name + b"\0" for name in names)
-    run(rsync.send_listed(ends(source, naive), exclude=(), bases=[str(sealed)]), given=given)
+    run(rsync.send_listed(over_a_shell(ends(source, naive)), exclude=(), bases=[str(sealed)]), given=given)
     assert not any(os.listxattr(naive / os.fsdecode(name), follow_symlinks=False) for name in names), (
         "rsync keeps them now: the second pass has one reason less"
     )
@@ -172,7 +173,8 @@ def test_a_rewrite_within_the_second_is_seen(source: Path, tmp_path: Path) -> No
 
 def test_a_wrong_basis_is_no_error_but_a_full_copy(source: Path, tmp_path: Path) -> None:
     (tmp_path / "two").mkdir()
-    argv = rsync.send_listed(ends(source, tmp_path / "two"), exclude=(), bases=[str(tmp_path / "no such folder")])
+    there = over_a_shell(ends(source, tmp_path / "two"))
+    argv = rsync.send_listed(there, exclude=(), bases=[str(tmp_path / "no such folder")])
     done = run(argv, given=b"./d0/large\0")
     assert done.returncode == 0
     assert b"--copy-dest arg does not exist" in done.stderr
@@ -181,9 +183,10 @@ def test_a_wrong_basis_is_no_error_but_a_full_copy(source: Path, tmp_path: Path)
 
 def test_the_twenty_first_basis_is_refused_before_rsync_does(source: Path, tmp_path: Path) -> None:
     bases = [str(tmp_path / f"base{number}") for number in range(21)]
+    there = over_a_shell(ends(source, tmp_path / "target"))
     with pytest.raises(ValueError, match="at most 20"):
-        rsync.send_listed(ends(source, tmp_path / "target"), exclude=(), bases=bases)
-    twenty = rsync.send_listed(ends(source, tmp_path / "target"), exclude=(), bases=bases[:20])
+        rsync.send_listed(there, exclude=(), bases=bases)
+    twenty = rsync.send_listed(there, exclude=(), bases=bases[:20])
     assert run(twenty, given=b"./d0\0").returncode == 0
     one_more = (*twenty[:-3], f"--copy-dest={bases[20]}", *twenty[-3:])
     assert run(one_more).returncode == 1
@@ -322,7 +325,7 @@ def test_a_rotten_basis_gives_a_sound_file_though_it_has_the_same_size_and_time(
     (basis / "file").write_bytes(content[:150_000] + bytes([content[150_000] ^ 1]) + content[150_001:])
     os.utime(basis / "file", ns=(before.st_atime_ns, before.st_mtime_ns))
     target.mkdir()
-    argv = rsync.send_listed(ends(source, target), exclude=(), bases=[str(basis)])
+    argv = rsync.send_listed(over_a_shell(ends(source, target)), exclude=(), bases=[str(basis)])
     done = run((argv[0], whole, *argv[1:]), given=b"./file\0")
     assert (done.returncode, done.stderr) == (0, b"")
     assert (target / "file").read_bytes() == content

@@ -62,8 +62,14 @@ def test_a_pattern_matches_its_own_path_and_no_other(name: str, other: str) -> N
     assert fnmatchcase(f"/{other}", pattern) == (name == other)
 
 
+def test_a_basis_is_looked_through_for_another_host_and_not_where_files_are_copied_whole_anyway() -> None:
+    pull = replace(ENDS, source="papio:/source/", rsh=("ssh",))
+    near, far = (rsync.send_listed(ends, exclude=(), bases=("/b", "/c")) for ends in (ENDS, pull))
+    assert [word for word in far if "-dest" in word] == ["--copy-dest=/b", "--copy-dest=/c"]
+    assert not any("-dest" in word for word in near)
+
+
 def test_more_bases_than_rsync_takes_are_refused() -> None:
-    assert len(rsync.send_listed(ENDS, exclude=(), bases=["/b"] * 20)) > 20
     with pytest.raises(ValueError, match="at most 20"):
         rsync.send_listed(ENDS, exclude=(), bases=["/b"] * 21)
 
