@@ -134,7 +134,7 @@ def test_a_disk_without_inodes_in_mid_transfer_is_pruned_and_finished_by_the_sam
 @pytest.mark.parametrize("scarce", few(["bytes", "inodes"], "bytes"))
 def test_with_min_in_the_way_it_stops_says_why_and_keeps_what_was_sent(place: Place, scarce: str) -> None:
     (tree,) = place.trees
-    options = () if scarce == "bytes" else ("-N", "2304")
+    options = () if scarce == "bytes" else ("-N", "2048")
     policy = "max = 400, free_space = '5%', free_inodes = '5%'"
     with life.disk(place, 64 if scarce == "bytes" else 96, *options):
         life.policy(place, f"min = 4, {policy}")
