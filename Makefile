@@ -18,6 +18,9 @@ define together
 	  $(PYTEST) -q $(1) -m "$(2)" --last-failed --last-failed-no-failures=none; }
 endef
 
+# Whoever has Python keep no bytecode pays for it here: each process of pytest would compile all tests again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run plan apply status test test-all lab vm soak mutants lint schema bench wheels clean
 

@@ -59,6 +59,12 @@ alter database babase set work_mem = '8MB';
 """
 
 
+ACCOUNTS = """
+insert into pgbench_branches values (1, 0); insert into pgbench_tellers select g, 1, 0 from generate_series(1, 10) g;
+insert into pgbench_accounts select g, 1, 0, '' from generate_series(1, 5000) g;
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
     """A running cluster below `folder`; `sockets` is the folder of its socket (port 5432)."""
@@ -171,14 +177,15 @@ def cluster(*settings: str, initdb: Sequence[str] = ()) -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def fill(one: Cluster, scale: int = 1) -> None:
-    """Roles and DATABASES: tables of odd names, large objects, extensions, partitions, pgbench's tables."""
+def fill(one: Cluster) -> None:
+    """Roles and DATABASES: tables of odd names, large objects, extensions, partitions, pgbench's tables with few rows."""
     one.sql(ROLES)
     for name in DATABASES:
         owner = " owner babase_owner" if name == "babase" else ""
         one.sql(f"create database {identifier(name)}{owner}")
     one.sql(BABASE, "babase")
-    one.run("pgbench", "-i", "-q", "-s", str(scale), "babase")
+    one.run("pgbench", "-i", "-q", "-I", "dtp", "babase")
+    one.sql(ACCOUNTS, "babase")
     for name in DATABASES[1:-1]:
         table = identifier(f"t of {name}"[:60])
         one.sql(f"create table {table} (x int); insert into {table} select generate_series(1, 11)", name)

@@ -43,7 +43,7 @@ def quick(place: Place, times: int) -> list[str]:
 
 def test_many_quick_snapshots_by_name_take_no_more_than_those_that_a_day_may_have(place: Place) -> None:
     old = [path.name for path in place.sealed]
-    made = quick(place, 7)
+    made = quick(place, 5)
     life.good(place, "run", "purge-papio")
     # One by schedule and two by hand count: the day's first two, and its last.
     assert [path.name for path in place.sealed] == [old[-1], *made[:2], made[-1]]

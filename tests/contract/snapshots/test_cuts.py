@@ -84,7 +84,7 @@ def check(house: Storehouse, old: dict[bytes, object]) -> bool:
     return named
 
 
-@pytest.mark.parametrize("every", few((5, 1), 5))
+@pytest.mark.parametrize("every", few((9, 1), 9))
 def test_a_seal_killed_before_any_of_its_moves_never_names_what_is_not_whole(tmp_path: Path, every: int) -> None:
     ready, given = prepared(tmp_path / "ready")
     calls = moves(copied(ready, tmp_path / "whole"), given)

@@ -25,6 +25,7 @@ from runner.agent.store import disk
 from runner.agent.store.layout import StoreFolder
 from runner.model.facts import HostFacts
 from runner.tools import answers
+from tests.contract.retention.test_expire import copied
 from tests.contract.storehouse import Storehouse
 
 pytestmark = pytest.mark.long
@@ -32,13 +33,33 @@ pytestmark = pytest.mark.long
 ONE, TWO = "2026-11-21T010000Z", "2026-11-22T010000Z"
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Storehouse:
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source/far").write_text("far")
-    made = Storehouse(root=tmp_path / "store", source=tmp_path / "source")
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Storehouse:
+    """A store of one snapshot, which every test has a copy of."""
+    folder = tmp_path_factory.mktemp("ready")
+    (folder / "source").mkdir()
+    (folder / "source/far").write_text("far")
+    made = Storehouse(root=folder / "store", source=folder / "source")
     assert made.snapshot(ONE).code == 0
     return made
+
+
+@pytest.fixture(scope="module")
+def ready_again(ready: Storehouse, tmp_path_factory: pytest.TempPathFactory) -> Storehouse:
+    """The same with a second snapshot."""
+    made = copied(ready, tmp_path_factory.mktemp("again") / "house")
+    assert made.snapshot(TWO, ONE).code == 0
+    return made
+
+
+@pytest.fixture
+def house(ready: Storehouse, tmp_path: Path) -> Storehouse:
+    return copied(ready, tmp_path / "house")
+
+
+@pytest.fixture
+def two(ready_again: Storehouse, tmp_path: Path) -> Storehouse:
+    return copied(ready_again, tmp_path / "two")
 
 
 def probe(house: Storehouse, *commands: tuple[str, ...]) -> HostFacts:
@@ -56,11 +77,10 @@ def probe(house: Storehouse, *commands: tuple[str, ...]) -> HostFacts:
     ],
 )  # fmt: skip
 def test_a_record_that_makes_no_sense_hides_neither_its_store_nor_other_snapshots(
-    house: Storehouse, filesystems: Any
+    two: Storehouse, filesystems: Any
 ) -> None:
-    assert house.snapshot(TWO, ONE).code == 0
-    (house.root / f".runner/records/{ONE}.json").write_text(json.dumps({"filesystems": filesystems}))
-    store = probe(house).stores["papio"]
+    (two.root / f".runner/records/{ONE}.json").write_text(json.dumps({"filesystems": filesystems}))
+    store = probe(two).stores["papio"]
     assert not store.problem
     assert [(each.filesystems, each.exceptions) for each in store.sealed] == [((), None), (("/",), 0)]
 
@@ -141,12 +161,11 @@ def test_a_line_of_another_step_that_is_no_object_is_refused(line: bytes) -> Non
     ],
 )  # fmt: skip
 def test_a_field_of_another_type_makes_that_record_one_that_cannot_be_read(
-    house: Storehouse, key: str, value: Any
+    two: Storehouse, key: str, value: Any
 ) -> None:
-    assert house.snapshot(TWO, ONE).code == 0
-    path = house.root / f".runner/records/{ONE}.json"
+    path = two.root / f".runner/records/{ONE}.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
-    store = probe(house).stores["papio"]
+    store = probe(two).stores["papio"]
     damaged, whole = store.sealed
     assert not store.problem
     assert (damaged.recorded, damaged.exceptions, damaged.host, damaged.files) == (True, None, "", None)

@@ -119,10 +119,7 @@ class PowerLife(DiskLife):
 
     def live(self) -> None:
         """Snapshots, pins, proofs, a measurement, an audit, expiries, an interrupted snapshot gone on with, a recycled one."""
-        for number in range(4):
-            self.snapshot(NAMES[number], NAMES[number - 1] if number else "")
-        self.held("floor", "1")
-        self.held("pin", NAMES[1], "--until", "2096-01-01T00:00:00Z", "--why", "the good one")
+        self.begin_to_live(4)
         self.held("freed", "--save")
         proof = Said(code=0, out=b'{"tried": {"files": 3}}')
         self.noted("proven", "proven", "files", NAMES[2], "--at=2026-11-23T02:00:00Z", given=frame("drill", proof))
@@ -135,6 +132,13 @@ class PowerLife(DiskLife):
         self.held("expire", NAMES[1], "--min", "1")
         self.held("reap")
         self.snapshot(NAMES[6], NAMES[5], recycle=NAMES[3])
+
+    def begin_to_live(self, days: int = 2) -> None:
+        """The first of it: a snapshot a day, a floor, a pin."""
+        for number in range(days):
+            self.snapshot(NAMES[number], NAMES[number - 1] if number else "")
+        self.held("floor", "1")
+        self.held("pin", NAMES[1], "--until", "2096-01-01T00:00:00Z", "--why", "the good one")
 
     def snapshot(self, name: str, basis: str, *, resume: str = "", recycle: str = "", cut: bool = False) -> None:
         """A day goes by, and its snapshot is begun, cloned, sent, composed and, unless it is cut off, sealed."""
@@ -165,8 +169,10 @@ def good(said: Said) -> None:
 
 
 @contextlib.contextmanager
-def lived(folder: Path, options: str, before: tuple[str, ...] = (), pragma: str = "") -> Iterator[PowerLife]:
-    """A life that was lived to its end; `before` is put before every command, `pragma` given to the journal."""
+def lived(
+    folder: Path, options: str, live: Callable[[PowerLife], None], before: tuple[str, ...] = (), pragma: str = ""
+) -> Iterator[PowerLife]:
+    """A life that was lived; `before` is put before every command, `pragma` given to the journal."""
     with powerdisk.powerdisk(folder, 24, (*life.EXT3, "-i", "4096"), options) as disk:
         source = life.small_tree(folder / "source", 6)
         house = NotedHouse(root=disk.mount / "store", source=source, before=before, points=("/", "/folder"))
@@ -178,7 +184,7 @@ def lived(folder: Path, options: str, before: tuple[str, ...] = (), pragma: str 
             journal.plan_started("run", PLAN, {})
             subject = PowerLife(disk=disk, house=house, journal=journal)
             house.around.append(subject.moment)
-            subject.live()
+            live(subject)
             house.around.clear()
             house.recycled.clear()
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,13 +53,26 @@ def declare(place: Place, retention: str, *, more: str = "", site: str = "") -> 
     path.write_text(path.read_text().replace("{ min = 30, max = 400 }", f"{{ {retention} }}"))
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """Six snapshots, one a day until yesterday, where two to four are kept."""
-    made = Place(folder=tmp_path / "site", trees=(life.small_tree(tmp_path / "tree"),))
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Path]:
+    """A site, and a copy of the folder that it is in with its tree."""
+    folder = tmp_path_factory.mktemp("life") / "all"
+    made = Place(folder=folder / "site", trees=(life.small_tree(folder / "tree"),))
     declare(made, "min = 2, max = 4")
     life.good(made, "run", "backup-papio")
     life.years(made, 6)
+    copy = folder.with_name("copy")
+    subprocess.run(("cp", "-a", folder, copy), check=True)
+    return made, copy
+
+
+@pytest.fixture
+def place(ready: tuple[Place, Path]) -> Place:
+    """Six snapshots, one a day until yesterday, where two to four are kept."""
+    # At the same place each time, which the snapshots have in their paths.
+    made, copy = ready
+    shutil.rmtree(made.folder.parent)
+    subprocess.run(("cp", "-a", copy, made.folder.parent), check=True)
     return made
 
 

@@ -4,6 +4,7 @@ close it. Against a copy of the program with a virtual environment of its own, w
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shlex
@@ -11,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import pytest
 from runner.cli.verbs import VERBS
 from runner.model.errors import Exposed
 from tests.contract.site import PATIENCE, REPOSITORY, SITE, Said, as_papio
+from tests.soak import few
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")]
 
@@ -79,6 +81,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("runner", "hooks", "schema"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(REPOSITORY / name, folder / "program" / name, ignore=ignored)
+    subprocess.run((sys.executable, "-m", "compileall", "-q", folder / "program"), check=True)
     subprocess.run((sys.executable, "-m", "venv", "--without-pip", folder / "venv"), check=True)
     (folder / "site").mkdir()
     trees = json.dumps(["/etc"])
@@ -129,11 +132,12 @@ PLACES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("way", WAYS)
+# Each place in one of the ways, which take turns.
+@pytest.mark.parametrize("ways", few((WAYS, *((way,) for way in WAYS)), WAYS))
 def test_whatever_is_open_is_named_and_the_command_given_closes_it(
-    installed: Installed, way: Callable[[Path], None]
+    installed: Installed, ways: Sequence[Callable[[Path], None]]
 ) -> None:
-    for name in PLACES:
+    for name, way in zip(PLACES, itertools.cycle(ways), strict=False):
         own = {"packages": installed.packages, "pth": installed.packages / "own.pth"}
         place = own.get(name, installed.folder / name)
         if way is anothers and place.is_dir() and name in ("program", ""):
@@ -201,7 +205,7 @@ def test_what_is_open_does_not_run_before_it_is_refused(installed: Installed, tm
 
 def test_a_module_that_is_compiled_where_others_may_write_does_not_run(installed: Installed) -> None:
     cache = installed.program / "runner/config/__pycache__"
-    cache.mkdir()
+    assert list(cache.iterdir())
     writable(cache)
     installed.closes(cache)
 

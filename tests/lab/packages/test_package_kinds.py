@@ -13,6 +13,7 @@ import pytest
 
 from runner.engine import execute, probe
 from runner.hosts.reach import transports, write_ssh_config
+from runner.jobs.packages import upgrade_steps
 from runner.jobs.packages.report import packages_report
 from runner.jobs.packages.updates import UpdatesKind, UpdatesOptions
 from runner.jobs.packages.upgrade import UpgradeKind, UpgradeOptions
@@ -146,8 +147,10 @@ def test_the_daily_updates_hold_install_and_say_what_waits(world: World, archive
 
 
 def test_the_upgrade_installs_what_is_held_and_holds_it_and_the_next_kernel(
-    world: World, archive: Archive, site: Reached
+    world: World, archive: Archive, site: Reached, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # For half a minute it would look again and again whether there is something to boot.
+    monkeypatch.setattr(upgrade_steps, "_LOOKED", 1)
     published(archive)
     plan = site.plan(UPGRADE)
     outcomes = site.run(plan)
