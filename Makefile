@@ -3,7 +3,8 @@
 
 PYTHON ?= python3
 RUNNER  = .venv/bin/runner
-PYTEST  = .venv/bin/python -m pytest
+# Also where Python is to keep no bytecode: each of its processes would compile all tests again.
+PYTEST  = env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest
 JOB    ?=
 # A folder of Python packages, for a machine without a network; make wheels fills one.
 WHEELS ?=
@@ -17,9 +18,6 @@ define together
 	  echo "what failed while other tests ran is tried once more, alone; it fails only if it fails again" ; \
 	  $(PYTEST) -q $(1) -m "$(2)" --last-failed --last-failed-no-failures=none; }
 endef
-
-# Whoever has Python keep no bytecode pays for it here: each process of pytest would compile all tests again.
-unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run plan apply status test test-all lab vm soak mutants lint schema bench wheels clean

@@ -27,7 +27,7 @@ def no_room(report: JobReport, outcomes: Sequence[Outcome], head: str, cause: st
     there = read(looked.result, RoomThere) if looked else None
     if there is None or not there.error:
         return report
-    scarce = there.last_inodes and 8 * there.free_inodes < 9 * there.last_inodes
+    scarce = there.free_inodes * there.last_bytes < there.free_bytes * there.last_inodes
     free = f"{size(there.free_bytes)}{f' and {there.free_inodes:,} inodes' if scarce else ''}"
     last = f"{size(there.last_bytes)}{f' and {there.last_inodes:,} inodes' if scarce else ''}"
     whose = f"its system, which is on the same filesystem ({there.system})" if there.system else "the disk itself"

@@ -114,6 +114,9 @@ SAID = {"error": "no space left", "do": "", "again": True, "cause": "full"}
         ("inodes", {**THERE, **SAID, "free_inodes": 1100}, State.FAILED,
          "no space left for store papio on server: 5.0 GiB and 1,100 inodes free, and the last 4.0 GiB and 1,000 inodes "
          "stay free for the disk itself; what was sent is kept"),
+        ("inodes, of which some came back", {**THERE, **SAID, "free_bytes": 124 * GIB, "free_inodes": 1400}, State.FAILED,
+         "no space left for store papio on server: 124.0 GiB and 1,400 inodes free, and the last 4.0 GiB and 1,000 inodes "
+         "stay free for the disk itself; what was sent is kept"),
         ("there was room", THERE, State.DONE, STOPPED.headline),
         ("an answer that cannot be read", {**SAID, "free_bytes": "5"}, State.FAILED, STOPPED.headline),
         ("it could not be asked", {"error": "cannot be reached"}, State.FAILED, STOPPED.headline),
