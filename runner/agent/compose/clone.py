@@ -21,7 +21,7 @@ from .contract import Clone, Cloned, ClonedFilesystem
 from .full import full, not_full
 from .leaving import Taken
 from .places import emptied, placed
-from .recycle import recycle, require_recyclable, take_apart
+from .recycle import recycle, require_recyclable, take_apart, telling
 from .tree_clone import TreeClone
 
 # In the partial's folder, beside the filesystems, while they are cloned.
@@ -60,7 +60,15 @@ def run(argv: Sequence[str]) -> int:
     it. Can be repeated after any interruption; nothing sealed is changed but how many links it has.
     """
     options = parse_as(Clone, argv)
-    store, name = open_store(options.store), options.name
+    store = open_store(options.store)
+    with telling(store, options.recycle):
+        cloned = _cloned(store, options)
+    reply(Cloned(cloned, options.recycle))
+    return 0
+
+
+def _cloned(store: StoreFolder, options: Clone) -> tuple[ClonedFilesystem, ...]:
+    name = options.name
     with working(store, options.plan) as descriptor:
         disk.require_writable(store, options.disk)
         begun = begins.require(store, name, options.plan)
@@ -79,8 +87,7 @@ def run(argv: Sequence[str]) -> int:
                 take_apart(store, partial, numbers)
             cloned = tuple(_clone(store, partial, basis, top) for basis, top in tops)
             _note(store, name, bases, cloned)
-    reply(Cloned(tuple(each.answer for each in cloned), options.recycle))
-    return 0
+    return tuple(each.answer for each in cloned)
 
 
 def _require_recyclable(store: StoreFolder, options: Clone, descriptor: int) -> None:

@@ -10,7 +10,7 @@ from runner.agent.host.contract import RoomThere
 from runner.agent.retention.contract import LinkGroups
 from runner.agent.snapshots.contract import Begun, Sealed
 from runner.jobs.retention.report import WELL, answered, counted, expired, spared, with_earlier
-from runner.jobs.snapshots import fallen, restored
+from runner.jobs.snapshots import fallen, recycled, restored
 from runner.model.cause import Fault, of_store
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
@@ -42,21 +42,18 @@ def snapshot_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around
     report = answered(with_earlier(_snapshot(job, outcomes, around), around), outcomes, {Role.BEGIN: Begun})
     before = (around.reports[name] for name in job.after if name in around.reports)
     passed_on = tuple(text for earlier in before for text in earlier.passes_on)
-    return replace(report, details=(*passed_on, *_recycled(outcomes), *report.details, *restored.cleared(outcomes)))
+    went = _recycled(job, outcomes, around.earlier)
+    return replace(report, details=(*passed_on, *went, *report.details, *restored.cleared(outcomes)))
 
 
-def _recycled(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+def _recycled(job: PlannedJob, outcomes: Sequence[Outcome], earlier: Sequence[Outcome]) -> tuple[str, ...]:
     """Which snapshot expired for the new one, also where that was not made then; nothing where none did."""
-    cloned = [outcome for outcome in outcomes if outcome.role == Role.CLONE and outcome.subject]
-    gone = [outcome.subject for outcome in cloned if outcome.state == State.DONE]
-    # One that was refused since the store cannot spare it has not.
-    cut_off = [outcome for outcome in cloned if outcome.state in (State.FAILED, State.INTERRUPTED)]
-    unsure = [outcome.subject for outcome in cut_off if outcome.result.get("again") is not True]
-    stay = [outcome.subject for outcome in cloned if outcome.state == State.NOT_NEEDED]
+    store = job.writes.partition("/")[0]
     return (
-        *(f"{name}, the oldest, stays: the source has much less than before, or nobody knows" for name in stay),
-        *(f"expired {name}, the oldest: the new snapshot was made of it" for name in gone),
-        *(f"{name}, the oldest, may have expired for the new one: `runner snapshots` tells" for name in unsure),
+        *(f"in a pass before {text}" for text in recycled.gone(earlier)),
+        *recycled.stays(outcomes),
+        *recycled.gone(outcomes),
+        *recycled.unsure((*earlier, *outcomes), store),
     )
 
 

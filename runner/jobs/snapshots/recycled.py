@@ -1,0 +1,46 @@
+"""What became of the snapshot that was to expire for the new one, in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from runner.agent.compose.contract import NotCloned
+from runner.model.role import Role
+from runner.model.run import Outcome, State
+from runner.tools.answers import read
+
+_CUT_OFF = (State.FAILED, State.INTERRUPTED)
+
+
+def gone(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Which expired, also where the new one was not made of it then."""
+    for outcome in _clones(outcomes):
+        if outcome.state == State.DONE:
+            yield f"expired {outcome.subject}, the oldest: the new snapshot was made of it"
+        elif outcome.state in _CUT_OFF and _went(outcome):
+            yield f"expired {outcome.subject}, the oldest, to make the new snapshot of it"
+
+
+def unsure(outcomes: Sequence[Outcome], store: str) -> Iterator[str]:
+    """Which may have expired: the clone was cut off, or nobody could look at the store."""
+    for outcome in _clones(outcomes):
+        if outcome.state in _CUT_OFF and _went(outcome) is None:
+            tells = f"`runner snapshots {store}` tells"
+            yield f"{outcome.subject}, the oldest, may have expired for the new snapshot: {tells}"
+
+
+def stays(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Which did not, since a look at the source did not see as much as before."""
+    for outcome in _clones(outcomes):
+        if outcome.state == State.NOT_NEEDED:
+            yield f"{outcome.subject}, the oldest, stays: the source has much less than before, or nobody knows"
+
+
+def _clones(outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
+    return (outcome for outcome in outcomes if outcome.role == Role.CLONE and outcome.subject)
+
+
+def _went(outcome: Outcome) -> bool | None:
+    """Whether it expired, as a clone that was not made answers; None where it answers nothing, or nobody knows."""
+    answer = read(outcome.result, NotCloned)
+    return None if answer is None or answer.recycled is None else answer.recycled != ""

@@ -1,0 +1,60 @@
+"""What is said of the snapshot that was to expire for the new one: what is known, and no more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runner.jobs.snapshots.report import snapshot_report
+from runner.model.plan import PlannedJob
+from runner.model.role import Role
+from runner.model.run import Around, Outcome, State
+
+OLD = "2026-11-19T081500Z"
+JOB = PlannedJob(name="a", kind="snapshot", writes="papio/2026-11-23T081500Z")
+FULL = {"error": "the disk has no room for the names of another snapshot", "again": True, "cause": "full"}
+MAY = f"{OLD}, the oldest, may have expired for the new snapshot: `runner snapshots papio` tells"
+WENT = f"expired {OLD}, the oldest, to make the new snapshot of it"
+
+
+def clone(state: State, exit_code: int | None = 0, **result: Any) -> Outcome:
+    return Outcome(step="a/clone", job="a", role=Role.CLONE, subject=OLD, state=state, exit=exit_code, result=result)
+
+
+def said(*outcomes: Outcome, earlier: tuple[Outcome, ...] = ()) -> list[str]:
+    """What is said of the oldest."""
+    report = snapshot_report(JOB, outcomes, Around(earlier=earlier))
+    return [text for text in report.details if OLD in text]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        (clone(State.DONE, recycled=OLD), [f"expired {OLD}, the oldest: the new snapshot was made of it"]),
+        # It was full before anything went, or only after that.
+        (clone(State.FAILED, 1, **FULL, recycled=""), []),
+        (clone(State.FAILED, 1, **FULL, recycled=OLD), [WENT]),
+        (clone(State.FAILED, 1, **FULL), [MAY]),
+        (clone(State.FAILED, 1, error="Input/output error", do="", recycled=OLD), [WENT]),
+        (clone(State.FAILED, 1, error="it is pinned", again=True, recycled=""), []),
+        (clone(State.FAILED, 1, error="it is pinned", again=True, recycled=5), [MAY]),
+        (clone(State.FAILED, 1, recycled=""), [MAY]),
+        (clone(State.FAILED, 255), [MAY]),
+        (clone(State.INTERRUPTED, None), [MAY]),
+        (clone(State.INTERRUPTED, -15), [MAY]),
+        (clone(State.BUSY, 75, error="busy"), []),
+        (clone(State.NOT_REACHED, None), []),
+    ],
+)
+def test_what_is_said_of_the_oldest_is_what_the_clone_answers(outcome: Outcome, told: list[str]) -> None:
+    assert said(outcome) == told
+
+
+def test_what_went_in_an_earlier_pass_is_said_too() -> None:
+    link = Outcome(step="a/clone", job="a", role=Role.CLONE, state=State.DONE, exit=0)
+    made, full = clone(State.DONE, recycled=OLD), clone(State.FAILED, 1, **FULL, recycled=OLD)
+    before = f"in a pass before expired {OLD}, the oldest"
+    assert said(link, earlier=(made,)) == [f"{before}: the new snapshot was made of it"]
+    assert said(link, earlier=(full,)) == [f"{before}, to make the new snapshot of it"]
+    assert said(link, earlier=(clone(State.FAILED, 255),)) == [MAY]
