@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from runner.agent.compose.contract import NotCloned
+from runner.agent.look.contract import SPARING
+from runner.jobs.snapshots.steady.between import SCANS
 from runner.model.role import Role
 from runner.model.run import Outcome, State
+from runner.report.todo import named
 from runner.tools.answers import read
 
 _CUT_OFF = (State.FAILED, State.INTERRUPTED)
@@ -30,10 +33,28 @@ def unsure(outcomes: Sequence[Outcome], store: str) -> Iterator[str]:
 
 
 def stays(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Which did not, since a look at the source did not see as much as before."""
+    """Which did not, for which filesystems, and what to do."""
+    why = "; ".join(_spared(outcomes))
     for outcome in _clones(outcomes):
         if outcome.state == State.NOT_NEEDED:
-            yield f"{outcome.subject}, the oldest, stays: the source has much less than before, or nobody knows"
+            yield f"{outcome.subject}, the oldest, stays: {why}"
+
+
+def _spared(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """For what a look keeps the oldest from expiring."""
+    looks = [each for each in outcomes if each.role == Role.LOOK and each.state == State.DONE]
+    shrunk, uncounted = ([each.subject for each in looks if each.exit == code] for code in SPARING)
+    if shrunk:
+        have = "has" if len(shrunk) == 1 else "have"
+        yield (
+            f"{named(shrunk)} {have} far fewer names than in the snapshot before: see that all of it is mounted and "
+            "there; if it was meant, raise max_shrink, or wait"
+        )
+    if uncounted:
+        yield (
+            f"no record says how many names {named(uncounted)} had before. One is made now, for the next snapshot; "
+            f"where it is missing each day, see what removes {SCANS} of that host"
+        )
 
 
 def _clones(outcomes: Sequence[Outcome]) -> Iterator[Outcome]:

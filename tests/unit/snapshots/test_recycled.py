@@ -58,3 +58,31 @@ def test_what_went_in_an_earlier_pass_is_said_too() -> None:
     assert said(link, earlier=(made,)) == [f"{before}: the new snapshot was made of it"]
     assert said(link, earlier=(full,)) == [f"{before}, to make the new snapshot of it"]
     assert said(link, earlier=(clone(State.FAILED, 255),)) == [MAY]
+
+
+def look(mount: str, code: int) -> Outcome:
+    return Outcome(step=f"a/look{mount}", job="a", role=Role.LOOK, subject=mount, state=State.DONE, exit=code)
+
+
+FEWER = "far fewer names than in the snapshot before: see that all of it is mounted and there; if it was meant, raise"
+NO_RECORD = (
+    "One is made now, for the next snapshot; where it is missing each day, see what removes /var/lib/runner/scans"
+)
+
+
+@pytest.mark.parametrize(
+    ("looks", "why"),
+    [
+        ({"/": 0, "/home": 81}, f"/home has {FEWER} max_shrink, or wait"),
+        ({"/": 81, "/home": 81}, f"/, /home have {FEWER} max_shrink, or wait"),
+        ({"/": 82, "/home": 80}, f"no record says how many names / had before. {NO_RECORD} of that host"),
+        (
+            {"/": 82, "/home": 81},
+            f"/home has {FEWER} max_shrink, or wait; no record says how many names / had before. {NO_RECORD} of that host",
+        ),
+    ],
+)
+def test_why_the_oldest_stays_is_said_of_each_filesystem(looks: dict[str, int], why: str) -> None:
+    recheck = Outcome(step="a/recheck-1", job="a", role=Role.LOOK, state=State.DONE, exit=0)
+    of_source = (look(mount, code) for mount, code in looks.items())
+    assert said(*of_source, clone(State.NOT_NEEDED, None), recheck) == [f"{OLD}, the oldest, stays: {why}"]
