@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from .. import durable, tree
-from ..answer import Refused, reply
+from ..answer import STALE, Refused, reply
 from ..arguments import parse_as
 from ..host import room as rooms
 from ..retention.floor import StoreFloor
@@ -91,11 +91,11 @@ def _cloned(store: StoreFolder, options: Clone) -> tuple[ClonedFilesystem, ...]:
 
 
 def _require_recyclable(store: StoreFolder, options: Clone, descriptor: int) -> None:
-    """Refused where it cannot expire: the plan knew it as one that can, so another may do without it."""
+    """Stale where it cannot expire: the plan knew it as one that can, so another may do without it."""
     try:
         require_recyclable(store, options.recycle, StoreFloor(options.min, options.per_day), descriptor)
     except Refused as refused:
-        raise Refused(refused.error, f"{refused.do}; a new plan does without it", again=True) from None
+        raise Refused(refused.error, "make a new plan: it does without that", code=STALE, again=True) from None
 
 
 def _require_unused(begun: Mapping[str, Any], bases: Sequence[_Origin], recycled: str) -> None:

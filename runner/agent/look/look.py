@@ -32,9 +32,9 @@ TICK, RECENT = 2 * 10**9, 60 * 10**9
 def run(argv: Sequence[str]) -> int:
     """Write the record for NAME, and print each name that differs from the record for BASIS.
 
-    Ends with NO_RECORD where there is none; where something may expire for NAME with SHRUNK if the source has much fewer
-    names than the basis had, and with UNCOUNTED if no record says how many these were. Then the record for NAME is
-    written all the same, for a second look with the comparison that begins after this one.
+    Ends with NO_RECORD where there is none. Where something may expire for NAME: with SHRUNK if the source has much
+    fewer names than the basis had, and with UNCOUNTED if no record says how many these were. Then the record for NAME
+    is written all the same, for a second look with the comparison that begins after this one.
     """
     options = parse_as(Look, argv)
     if options.name == options.basis:

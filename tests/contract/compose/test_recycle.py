@@ -162,8 +162,9 @@ def test_what_the_store_cannot_spare_is_not_recycled(house: Storehouse) -> None:
             reader.stdout.readline()
             assert "being read" in why(ONE)
             # It was not when the plan was made: the next one does without it, and the day has its snapshot.
-            answer = clone(house, *bases(), f"--recycle={ONE}", "--min=1", name=THREE).answer
-            assert (answer["again"], answer["recycled"]) == (True, "")
+            said = clone(house, *bases(), f"--recycle={ONE}", "--min=1", name=THREE)
+            assert (said.code, said.answer["stale"], said.answer["again"]) == (77, True, True)
+            assert (said.answer["do"], said.answer["recycled"]) == ("make a new plan: it does without that", "")
             reader.stdin.close()
     assert [each["name"] for each in facts(house)["sealed"]] == list(SEALED)
 

@@ -43,6 +43,7 @@ def said(*outcomes: Outcome, earlier: tuple[Outcome, ...] = ()) -> list[str]:
         (clone(State.FAILED, 255), [MAY]),
         (clone(State.INTERRUPTED, None), [MAY]),
         (clone(State.INTERRUPTED, -15), [MAY]),
+        (clone(State.STALE, 77, error="it is pinned", stale=True, again=True, recycled=""), []),
         (clone(State.BUSY, 75, error="busy"), []),
         (clone(State.NOT_REACHED, None), []),
     ],
