@@ -387,6 +387,12 @@ def test_what_could_not_be_read_of_a_store_is_not_nothing() -> None:
     (text,) = attentions(draft(sealed(9), unread=["/srv/papio/.runner/pins.json", "/srv/papio/.tr\x1bash"]))
     assert text.startswith("/srv/papio/.runner/pins.json, /srv/papio/.tr")
     assert text.endswith("in store papio cannot be read") and "\x1b" not in text
+    made = draft(sealed(9), unread=["/srv/papio/.runner/pins.json"], odd=["/srv/papio/.runner/records/stray"])
+    assert attentions(made) == [
+        "/srv/papio/.runner/pins.json in store papio cannot be read",
+        "/srv/papio/.runner/records/stray in store papio cannot be read",
+    ]
+    assert ["nothing expires" in each.do for each in made.findings] == [True, False]
 
 
 def test_a_count_of_links_that_cannot_be_read_is_no_good_news() -> None:
