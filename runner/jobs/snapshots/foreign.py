@@ -28,9 +28,9 @@ def doubts(store: Store, facts: StoreFacts) -> tuple[Finding, ...]:
         made.append(Finding(severity="note", text=text, source="", do="move it elsewhere: it never expires"))
     look = "look at it on the store's host: what it holds is not known, and counts as nothing"
     held = f"{look}; at max nothing expires for a new snapshot until then"
-    for names, do in ((facts.unread, held), (facts.odd, look)):
-        if names:
-            text = f"{', '.join(map(one_line, names))} in store {store.name} cannot be read"
+    for paths, do in ((facts.unread, held), (facts.odd, look)):
+        if paths:
+            text = f"{', '.join(map(one_line, paths))} in store {store.name} cannot be read"
             made.append(_doubt(text, do))
     if damaged := unread_records(store, facts):
         made.append(damaged)

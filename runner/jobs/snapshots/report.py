@@ -42,19 +42,15 @@ def snapshot_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around
     report = answered(with_earlier(_snapshot(job, outcomes, around), around), outcomes, {Role.BEGIN: Begun})
     before = (around.reports[name] for name in job.after if name in around.reports)
     passed_on = tuple(text for earlier in before for text in earlier.passes_on)
-    went = _recycled(job, outcomes, around.earlier)
-    return replace(report, details=(*passed_on, *went, *report.details, *restored.cleared(outcomes)))
+    details = (*passed_on, *_recycled(outcomes, around.earlier), *report.details, *restored.cleared(outcomes))
+    unsure = recycled.unsure((*around.earlier, *outcomes), job.writes.partition("/")[0])
+    return replace(report, details=details, advice=(*unsure, *report.advice))
 
 
-def _recycled(job: PlannedJob, outcomes: Sequence[Outcome], earlier: Sequence[Outcome]) -> tuple[str, ...]:
+def _recycled(outcomes: Sequence[Outcome], earlier: Sequence[Outcome]) -> tuple[str, ...]:
     """Which snapshot expired for the new one, also where that was not made then; nothing where none did."""
-    store = job.writes.partition("/")[0]
-    return (
-        *(f"in a pass before {text}" for text in recycled.gone(earlier)),
-        *recycled.stays(outcomes),
-        *recycled.gone(outcomes),
-        *recycled.unsure((*earlier, *outcomes), store),
-    )
+    before = (f"in a pass before {text}" for text in recycled.gone(earlier))
+    return (*before, *recycled.stays(outcomes), *recycled.gone(outcomes))
 
 
 def _snapshot(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
@@ -97,10 +93,6 @@ def _sealed(job: PlannedJob, sealed: Sealed, *, live: bool, went: str) -> JobRep
         f"{size(_room(sealed))} new in {count(sealed.added_files, 'file')}"
     )
     details = [f"to make room {went}"] if went else []
-    if exceptions:
-        new = f", {fresh} of them new" if fresh and fresh != exceptions else ""
-        missing = "what could not be read is not in it; `snapshots --exceptions` lists it"
-        details.append(f"{count(exceptions, 'exception')}{new}: {missing}")
     if sealed.accepted:
         details.append(f"{count(sealed.accepted, 'name')} could not be copied, as `accept` in jobs.toml allows")
     if moved:
@@ -118,7 +110,19 @@ def _sealed(job: PlannedJob, sealed: Sealed, *, live: bool, went: str) -> JobRep
     verdict = Verdict.ATTENTION if (fresh and live) or job.doubt or shrank or sealed.missed else Verdict.DONE
     headline = f"{job.headline}; {headline}" if job.doubt else headline
     cause = of_store(job.writes.partition("/")[0], Fault.LOST) if job.doubt else ""
-    return JobReport(job=job.name, verdict=verdict, headline=headline, details=tuple(details), cause=cause)
+    advice = (_listed(job, sealed),) if exceptions else ()
+    return JobReport(
+        job=job.name, verdict=verdict, headline=headline, details=tuple(details), advice=advice, cause=cause
+    )
+
+
+def _listed(job: PlannedJob, sealed: Sealed) -> str:
+    """How much could not be read, and what lists it: another snapshot may be the newest when somebody looks."""
+    store, _, name = job.writes.partition("/")
+    fresh = sealed.exceptions_new
+    new = f", {fresh} of them new" if fresh and fresh != sealed.exceptions else ""
+    lists = f"`runner snapshots {store} --exceptions {name}` lists it"
+    return f"{count(sealed.exceptions, 'exception')}{new}: what could not be read is not in it; {lists}"
 
 
 def check_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:

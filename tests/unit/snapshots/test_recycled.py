@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from hooks import mail_text
 from runner.jobs.snapshots.report import snapshot_report
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, Outcome, State
+from runner.report.report import RunResult, compose, report_lines
+from runner.tools.called import Spelling
+from tests.unit import parts
 
 OLD = "2026-11-19T081500Z"
 JOB = PlannedJob(name="a", kind="snapshot", writes="papio/2026-11-23T081500Z")
@@ -25,7 +29,7 @@ def clone(state: State, exit_code: int | None = 0, **result: Any) -> Outcome:
 def said(*outcomes: Outcome, earlier: tuple[Outcome, ...] = ()) -> list[str]:
     """What is said of the oldest."""
     report = snapshot_report(JOB, outcomes, Around(earlier=earlier))
-    return [text for text in report.details if OLD in text]
+    return [text for text in (*report.details, *report.advice) if OLD in text]
 
 
 @pytest.mark.parametrize(
@@ -87,3 +91,17 @@ def test_why_the_oldest_stays_is_said_of_each_filesystem(looks: dict[str, int], 
     recheck = Outcome(step="a/recheck-1", job="a", role=Role.LOOK, state=State.DONE, exit=0)
     of_source = (look(mount, code) for mount, code in looks.items())
     assert said(*of_source, clone(State.NOT_NEEDED, None), recheck) == [f"{OLD}, the oldest, stays: {why}"]
+
+
+def test_what_lists_the_exceptions_is_a_command_for_this_very_snapshot() -> None:
+    answer = parts.seal_answer(exceptions=3, exceptions_new=1)
+    seal = Outcome(step="a/seal", job="a", role=Role.SEAL, state=State.DONE, exit=0, result=answer)
+    report = snapshot_report(JOB, (seal,), Around(live=True))
+    command = "runner snapshots papio --exceptions 2026-11-23T081500Z"
+    missing = "3 exceptions, 1 of them new: what could not be read is not in it"
+    assert report.advice == (f"{missing}; `{command}` lists it",)
+    result = RunResult(run="1", started=parts.NOW, ended=parts.NOW, jobs=(report,))
+    made, spelling = compose(parts.site(), result), Spelling(program="/x/runner")
+    # As it is typed here, on the terminal and in the mail.
+    assert [("", "  "), ("advice", report.advice[0])] in [[(b, a) for a, b in each] for each in report_lines(made)]
+    assert f"`/x/{command}` lists" in " ".join(mail_text.body(made, spelling).split())
