@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 
-from .answer import Refused, plain, refuse
+from .answer import TROUBLE, Refused, refusal, refuse
 
 VERBS = {
     "probe": "probe:run",
@@ -95,9 +95,6 @@ VERBS = {
 }
 
 
-SHOWN = 200
-
-
 def main() -> None:
     """Run the verb that the command line names; exit 0, 1 (refused), 75 (busy), 77 (stale) or 79 (already done)."""
     # Whatever the umask of whoever calls: what is made here is root's alone, unless it is given another mode.
@@ -118,22 +115,10 @@ def _run(argv: list[str]) -> int:
     verb = getattr(importlib.import_module(f".{place}", __package__), function)
     try:
         return int(verb(argv[1:]))
-    except Refused as refused:
-        return refuse(refused)
     except BrokenPipeError:
         raise
-    except OSError as problem:
-        name = f" ({os.fsdecode(problem.filename)!a})" if isinstance(problem.filename, (str, bytes)) else ""
-        return refuse(Refused(f"{problem.strerror or problem}{name}", "look at the disk and the folder"))
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as problem:
-        # Something that it read, such as a damaged file or what another host answered, is as nobody writes it.
-        last = problem.__traceback__
-        while last and last.tb_next:
-            last = last.tb_next
-        where = f" ({last.tb_frame.f_code.co_name}, line {last.tb_lineno})" if last else ""
-        what = f"{type(problem).__name__}: {plain(str(problem), SHOWN)}{where}"
-        do = "look for a damaged file in the store, or for an odd answer of the other host"
-        return refuse(Refused(f"what it read cannot be understood: {what}", do))
+    except (Refused, *TROUBLE) as problem:
+        return refuse(refusal(problem))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ STALE = 77
 NO_ROOM = 78
 ALREADY = 79
 
-WIDEST = 500
+WIDEST, SHOWN = 500, 200
 # The types that JSON has.
 PLAIN = frozenset((str, int, float, bool, type(None)))
 HARMFUL = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
@@ -29,6 +30,7 @@ class Refused(Exception):
 
     `again`: another plan may well do better, since this one changed what is there. `cause` is `full`, `unusable` or
     `clock` where the disk is full, or is not as it must be, or a clock is wrong: other jobs suffer from it too.
+    `also` is what else the verb answers then, beside the refusal.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Refused(Exception):
         self.holder = holder
         self.again = again
         self.cause = cause
+        self.also: dict[str, Any] = {}
 
 
 class AlreadyDone(Refused):
@@ -90,9 +93,30 @@ def _keys(contract: type[Any]) -> tuple[str, ...]:
     return tuple(key.rstrip("_") for key in contract._fields)
 
 
+# What is raised where the disk fails, or something that was read, such as a damaged file or what another host
+# answered, is as nobody writes it.
+TROUBLE = (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+def refusal(problem: Exception) -> Refused:
+    """The refusal that `problem` is, or that one of TROUBLE comes to."""
+    if isinstance(problem, Refused):
+        return problem
+    if isinstance(problem, OSError):
+        name = f" ({os.fsdecode(problem.filename)!a})" if isinstance(problem.filename, (str, bytes)) else ""
+        return Refused(f"{problem.strerror or problem}{name}", "look at the disk and the folder")
+    last = problem.__traceback__
+    while last and last.tb_next:
+        last = last.tb_next
+    where = f" ({last.tb_frame.f_code.co_name}, line {last.tb_lineno})" if last else ""
+    what = f"{type(problem).__name__}: {plain(str(problem), SHOWN)}{where}"
+    do = "look for a damaged file in the store, or for an odd answer of the other host"
+    return Refused(f"what it read cannot be understood: {what}", do)
+
+
 def refuse(refused: Refused) -> int:
     """Write the refusal as the last line and give the exit code."""
-    answer: dict[str, Any] = {"error": refused.error, "do": refused.do}
+    answer: dict[str, Any] = {**refused.also, "error": refused.error, "do": refused.do}
     if refused.holder is not None:
         answer["holder"] = dict(refused.holder)
     if refused.again:

@@ -22,7 +22,7 @@ from runner.verbs.app import App
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The plan file."""
-    parser.add_argument("plan", metavar="PLAN.TOML", help="a plan that `runner plan --out` wrote")
+    parser.add_argument("plan", metavar="PLAN.TOML", help="a plan that `runner plan --out PLAN.TOML` wrote")
 
 
 def run(options: argparse.Namespace) -> int:

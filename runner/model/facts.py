@@ -157,10 +157,10 @@ class StoreFacts:
     `mounted`: the store's own device differs from its parent's, or `disk mount` contains it. `whole_seconds`: the disk
     cannot hold nanoseconds. `rotational`: it turns; None where nobody says. `proven` is the last successful drill of
     each sort, `files` and `database`; a sort that never succeeded is not in it. `unread` are files and folders in it
-    that are there and cannot be read. `lacks` are those of nosuid and nodev that it is mounted without, `open` its own
-    folders that others may enter, `foreign` some of what is in it beside it. `aside` are snapshots out of the count,
-    `lost` those of which only the record is left, `written_off` those whose record was put aside since. `damaged` is
-    what audits found of each filesystem.
+    that are there and cannot be read, and may say that a snapshot has to stay; `odd` are others. `lacks` are those of
+    nosuid and nodev that it is mounted without, `open` its own folders that others may enter, `foreign` some of what
+    is in it beside it. `aside` are snapshots out of the count, `lost` those of which only the record is left,
+    `written_off` those whose record was put aside since. `damaged` is what audits found of each filesystem.
     """
 
     path: AbsolutePath
@@ -179,6 +179,7 @@ class StoreFacts:
     lost: tuple[SnapshotName, ...] = ()
     written_off: tuple[SnapshotName, ...] = ()
     unread: tuple[AbsolutePath, ...] = ()
+    odd: tuple[AbsolutePath, ...] = ()
     holder: Holder | None = None
     space: Space | None = None
     proven: Mapping[str, Proven] = field(default_factory=dict)

@@ -97,8 +97,9 @@ class Run:
 class JobReport:
     """The end of one job, in words: `headline` is one sentence, `details` the numbers.
 
-    `stop` is what kept it from being done: it decides between the exit codes of one verdict. `written`
-    are the bytes and files that it wrote, for the journal, `made` the snapshot (`store/name`) that there is
+    `stop` is what kept it from being done: it decides between the exit codes of one verdict. `advice` is told below
+    the details: where to look, with commands that are shown as they are typed, and no name that a host has chosen.
+    `written` are the bytes and files that it wrote, for the journal, `made` the snapshot (`store/name`) that there is
     now. `passes_on` is said by jobs that came after it as well. `quiet`: not worth a word to people.
     `instant` is the scheduled time (UTC) that it was run for, None by hand. `cause` names what it failed of, where
     that may keep other jobs too (see model/cause.py).
@@ -111,6 +112,7 @@ class JobReport:
     stop: Stop = Stop.NONE
     written: tuple[int, int] | None = None
     made: str = ""
+    advice: tuple[str, ...] = ()
     passes_on: tuple[str, ...] = ()
     quiet: bool = False
     instant: datetime | None = None

@@ -57,10 +57,9 @@ def _unchanged(done: Pass) -> set[str]:
 
 def _not_whole(outcome: Outcome, resumable: set[str]) -> bool:
     # rsync(1): 11 is a write that failed. Out of inodes or links it ends with 23, and the seal finds out.
-    if outcome.state != State.FAILED:
-        return False
-    full = outcome.exit in (rsync.FILE_IO, rsync.NO_ROOM)
-    return (outcome.step in resumable and full) or outcome.result.get("again") is True
+    full = outcome.state == State.FAILED and outcome.exit in (rsync.FILE_IO, rsync.NO_ROOM)
+    asks = outcome.state in (State.FAILED, State.STALE) and outcome.result.get("again") is True
+    return asks or (outcome.step in resumable and full)
 
 
 def rest(plan: Plan, outcomes: Sequence[Outcome], controller: str) -> Plan | None:

@@ -93,6 +93,7 @@ def report_lines(report: Report) -> tuple[Line, ...]:
         when = f"  for {minute(job.instant, report.timezone)}" if job.instant else ""
         lines += [line(), line((job.job, "name"), "  ", (job.verdict.value, _STYLES[job.verdict]), when)]
         lines += [line(f"  {one_line(text)}") for text in (job.headline, *job.details)]
+        lines += [line("  ", (one_line(text), "advice")) for text in job.advice]
     return (*lines, *skip_lines("Not done", report.skips))
 
 

@@ -82,7 +82,7 @@ def _stored(of: str, mounts: list[str], path: str, uuid: str) -> dict[str, Any]:
     sealed[2] |= {"pinned_until": "2027-01-01T00:00:00Z", "pinned_why": "the paper"}
     return {
         "path": path, "exists": True, "mounted": True, "writable": True, "uuid": uuid, "device": "/dev/sdb1",
-        "sealed": sealed, "trash": [ONE], "unread": [], "problem": "", "whole_seconds": False,
+        "sealed": sealed, "trash": [ONE], "unread": [], "odd": [], "problem": "", "whole_seconds": False,
         "partials": [{"name": "2026-11-22T091500Z", "basis": THREE, "filesystems": mounts}],
         "holder": None,
         "space": {"size": 10**12, "free": 10**11, "inodes": 10**7, "inodes_free": 10**6},

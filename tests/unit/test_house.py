@@ -9,10 +9,10 @@ from statistics import median
 
 import pytest
 
-from tests.unit import house, house_names, house_prose, house_tests
+from tests.unit import house, house_advice, house_names, house_prose, house_tests
 
 ROOT = Path(__file__).parents[2]
-RULES = (*house.RULES, *house_names.RULES, *house_prose.RULES, *house_tests.RULES)
+RULES = (*house.RULES, *house_advice.RULES, *house_names.RULES, *house_prose.RULES, *house_tests.RULES)
 SMALL = "\n".join(f"def f{n}() -> int:\n    return {n}\n" for n in range(120))
 
 # The rule that must see it, the file that is planted, its text.
@@ -85,6 +85,10 @@ PLANTED: tuple[tuple[Callable[[Path], list[str]], str, str], ...] = (
     (house_prose.families, "runner/jobs/packages/bad.py", "from runner.jobs.packages.redhat import rpm\n"),
     (house_prose.families, "runner/jobs/power/bad.py", "from runner.jobs.packages.debian import apt\n"),
     (house_prose.families, "runner/agent/packages/bad.py", "x = {'rpm': 1}\n"),
+    (house_advice.commands, "runner/report/bad.py", "x = 'what is not in it: `snapshots --exceptions` lists it'\n"),
+    (house_advice.commands, "runner/report/bad.py", "x = f'`runner snapshots {y} --excepted {z}` lists it'\n"),
+    (house_advice.commands, "runner/report/bad.py", "x = '`runner show snapshots` lists it'\n"),
+    (house_advice.commands, "hooks/bad.py", "x = Finding(command=f'runner diff {a} {b} {c}')\n"),
     (house_tests.unmarked, "tests/contract/power/test_bad.py", "from tests.contract import dump_parts\n"),
     (house_tests.unmarked, "tests/contract/power/test_bad2.py", "x = ('rpmbuild', '-bb')\n"),
 )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from .. import durable, tree
-from ..answer import Refused, reply
+from ..answer import STALE, Refused, reply
 from ..arguments import parse_as
 from ..host import room as rooms
 from ..retention.floor import StoreFloor
@@ -21,7 +21,7 @@ from .contract import Clone, Cloned, ClonedFilesystem
 from .full import full, not_full
 from .leaving import Taken
 from .places import emptied, placed
-from .recycle import recycle, require_recyclable, take_apart
+from .recycle import recycle, require_recyclable, take_apart, telling
 from .tree_clone import TreeClone
 
 # In the partial's folder, beside the filesystems, while they are cloned.
@@ -60,7 +60,15 @@ def run(argv: Sequence[str]) -> int:
     it. Can be repeated after any interruption; nothing sealed is changed but how many links it has.
     """
     options = parse_as(Clone, argv)
-    store, name = open_store(options.store), options.name
+    store = open_store(options.store)
+    with telling(store, options.recycle):
+        cloned = _cloned(store, options)
+    reply(Cloned(cloned, options.recycle))
+    return 0
+
+
+def _cloned(store: StoreFolder, options: Clone) -> tuple[ClonedFilesystem, ...]:
+    name = options.name
     with working(store, options.plan) as descriptor:
         disk.require_writable(store, options.disk)
         begun = begins.require(store, name, options.plan)
@@ -79,16 +87,15 @@ def run(argv: Sequence[str]) -> int:
                 take_apart(store, partial, numbers)
             cloned = tuple(_clone(store, partial, basis, top) for basis, top in tops)
             _note(store, name, bases, cloned)
-    reply(Cloned(tuple(each.answer for each in cloned), options.recycle))
-    return 0
+    return tuple(each.answer for each in cloned)
 
 
 def _require_recyclable(store: StoreFolder, options: Clone, descriptor: int) -> None:
-    """Refused where it cannot expire: the plan knew it as one that can, so another may do without it."""
+    """Stale where it cannot expire: the plan knew it as one that can, so another may do without it."""
     try:
         require_recyclable(store, options.recycle, StoreFloor(options.min, options.per_day), descriptor)
     except Refused as refused:
-        raise Refused(refused.error, f"{refused.do}; a new plan does without it", again=True) from None
+        raise Refused(refused.error, "make a new plan: it does without that", code=STALE, again=True) from None
 
 
 def _require_unused(begun: Mapping[str, Any], bases: Sequence[_Origin], recycled: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from ..arguments import AbsolutePath, Count, DeclaredDisk, PathWord, SnapshotName, SnapshotNameOrNone, SnapshotWord
 
@@ -46,6 +46,13 @@ class Cloned(NamedTuple):
 
     filesystems: tuple[ClonedFilesystem, ...]
     recycled: SnapshotNameOrNone = ""
+
+
+class NotCloned(NamedTuple):
+    """A refusal of `clone`: `recycled` is the snapshot that went all the same, "" for none; None: nobody knows."""
+
+    error: str
+    recycled: Optional[SnapshotNameOrNone] = None
 
 
 class Compose(NamedTuple):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Optional
 
 from .. import durable, tree
-from ..answer import Refused, shown
+from ..answer import TROUBLE, Refused, refusal, shown
 from ..arguments import DeclaredDisk
 from ..host.processes import is_entered
 from ..mount_ids import MountId, mount_id
@@ -17,7 +17,7 @@ from ..protected import clear_flags, let_in
 from ..retention.expire import give_up, require_spared, to_trash
 from ..retention.floor import StoreFloor
 from ..store import received, trash
-from ..store.layout import StoreFolder, whose
+from ..store.layout import StoreFolder, is_there, whose
 from ..trust import US
 
 # Its tree, in the partial's folder, until the folder of each filesystem has become one of those.
@@ -31,6 +31,32 @@ def is_given_up(store: StoreFolder, name: str) -> bool:
     if os.path.lexists(store.root / name) or not store.trash.is_dir():
         return False
     return any(whose(path) == name for path in store.trash.iterdir())
+
+
+@contextlib.contextmanager
+def telling(store: StoreFolder, name: str) -> Iterator[None]:
+    """Whatever keeps the clone from being made: let its answer say as `recycled` whether the snapshot `name` went.
+
+    That is its name, or "" where it is sealed still; where nobody can see it the answer has no such key.
+    """
+    was_there = bool(name) and os.path.lexists(store.root / name)
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except (Refused, *TROUBLE) as problem:
+        refused = refusal(problem)
+        # What cannot be looked at now may be there or not.
+        with contextlib.suppress(OSError):
+            if is_there(store.root / name):
+                refused.also["recycled"] = ""
+            elif is_given_up(store, name):
+                refused.also["recycled"] = name
+            elif not was_there:
+                refused.also["recycled"] = ""
+        if refused is problem:
+            raise
+        raise refused from problem
 
 
 def require_recyclable(store: StoreFolder, name: str, floor: StoreFloor, descriptor: int) -> None:

@@ -8,10 +8,10 @@ from ..arguments import AbsolutePath, Count, PathWord, SnapshotName, SnapshotNam
 
 # How `look` ends where it has no record of the basis that it can trust: it lists nothing, and makes the new record.
 NO_RECORD = 80
-# How it ends where the source has much fewer names than the basis had, or nobody knows how many these were: rsync is to
-# compare, and nothing may expire for the new snapshot. What it printed is no list.
-SHRUNK = 81
-NO_LIST = (NO_RECORD, SHRUNK)
+# How it ends where the source has much fewer names than the basis had, or where no record says how many these were:
+# rsync is to compare, and nothing may expire for the new snapshot. What it printed is no list.
+SHRUNK, UNCOUNTED = SPARING = 81, 82
+NO_LIST = (NO_RECORD, *SPARING)
 
 
 class Look(NamedTuple):

@@ -14,7 +14,7 @@ from ..answer import Refused, plain
 from ..arguments import parse_as
 from ..host.machine import machine_id
 from .comparison import GivenNames, given_names
-from .contract import NO_RECORD, SHRUNK, FolderAttributes, Look
+from .contract import NO_RECORD, SHRUNK, UNCOUNTED, FolderAttributes, Look
 from .differences import SEEN, Differences
 from .entries import FolderEntries, sure_of
 from .listing import ListWriter
@@ -32,8 +32,9 @@ TICK, RECENT = 2 * 10**9, 60 * 10**9
 def run(argv: Sequence[str]) -> int:
     """Write the record for NAME, and print each name that differs from the record for BASIS.
 
-    Ends with NO_RECORD where there is none, and with SHRUNK where the source has much fewer names than the basis had;
-    then the record for NAME is written all the same, for a second look with the comparison that begins after this one.
+    Ends with NO_RECORD where there is none. Where something may expire for NAME: with SHRUNK if the source has much
+    fewer names than the basis had, and with UNCOUNTED if no record says how many these were. Then the record for NAME
+    is written all the same, for a second look with the comparison that begins after this one.
     """
     options = parse_as(Look, argv)
     if options.name == options.basis:
@@ -53,12 +54,12 @@ def run(argv: Sequence[str]) -> int:
     looking = _Looking(options, header, known, given, header.began - _recent(options.source), since)
     names = looking.write(places)
     sys.stdout.flush()
-    if options.shrink < 100 and (before is None or names * 100 < before * (100 - options.shrink)):
-        sys.stderr.write(f"{names} names, and {'nobody knows how many' if before is None else before} before\n")
+    if options.shrink < 100 and before is not None and names * 100 < before * (100 - options.shrink):
+        sys.stderr.write(f"{names} names, and {before} before\n")
         return SHRUNK
     if known is None:
         sys.stderr.write(f"no record to compare with: {plain(why)}\n")
-        return NO_RECORD
+        return UNCOUNTED if options.shrink < 100 and before is None else NO_RECORD
     return 0
 
 

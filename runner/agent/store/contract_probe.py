@@ -115,6 +115,7 @@ class StoreAnswer(NamedTuple):
     lost: tuple[str, ...] = ()
     written_off: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
     holder: Optional[HolderAnswer] = None
     space: Optional[SpaceAnswer] = None
     proven: dict[str, ProofAnswer] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from . import contract_probe as contract
 from .contract import HolderAnswer
 from .layout import StoreFolder
 from .pins import StoredPin, pins
-from .proven import proofs
+from .proven import guarded, proofs
 
 TEXTS = ("host", "job", "plan")
 TIMES = ("started", "sealed", "instant")
@@ -51,7 +51,7 @@ def _inspect(path: str, request: Mapping[str, Any]) -> contract.StoreAnswer:
     exists, here, holder = store.root.is_dir(), layout.nearest(store.root), lock.holder(store.lock)
     proven, pinned = proofs(store), _seen(lambda: pins(store))
     trash, lost = _seen(lambda: _names(store.trash)), _seen(lambda: layout.lost(store))
-    written_off = _seen(lambda: aside.written_off(store))
+    written_off, odd = _seen(lambda: aside.written_off(store)), tuple(_odd(store))
     error, do = owned.trouble(path)
     exposed = f"{error}; {do}" if error else ""
     return contract.StoreAnswer(
@@ -73,11 +73,15 @@ def _inspect(path: str, request: Mapping[str, Any]) -> contract.StoreAnswer:
         unread=(
             *((str(store.pins),) if pinned is None else ()),
             *((str(store.floor),) if _seen(lambda: kept_floor(store)) is None else ()),
+            *((str(store.proven),) if _seen(lambda: guarded(store)) is None else ()),
             # Where it cannot be read nobody knows what is lost: any of them may be there.
             *((str(store.trash),) if trash is None or lost is None else ()),
+            *(path for path, holds in odd if holds),
+        )[:FOREIGN],
+        odd=(
             *((str(aside.records(store)),) if written_off is None else ()),
-            *_odd(store)[:FOREIGN],
-        ),
+            *(path for path, holds in odd if not holds),
+        )[:FOREIGN],
         holder=HolderAnswer(**{**holder, "since": clock.moment(holder["since"])}) if holder else None,
         space=_space(here),
         proven=proven,
@@ -214,16 +218,24 @@ def _shareable(store: StoreFolder, name: str, points: Iterable[str]) -> tuple[st
     return tuple(point for point in points if received.is_folder(store, f"{name}/{point}"))
 
 
-def _odd(store: StoreFolder) -> tuple[str, ...]:
-    """What is in the place of a file of ours and is no regular file, or says nothing: nothing waits for it."""
-    own = (store.floor, store.proven, store.freed, store.audit, store.disk)
-    odd = [str(path) for path in own if os.path.lexists(path) and not path.is_file()]
+def _odd(store: StoreFolder) -> Iterator[tuple[str, bool]]:
+    """What is in the place of a file of ours and is no regular file, or says nothing.
+
+    Each with whether a record may lie there, so that a snapshot has to stay: for any other nothing waits.
+    """
+    for path in (store.freed, store.audit, store.disk):
+        if os.path.lexists(path) and not path.is_file():
+            yield str(path), False
     try:
-        with os.scandir(store.records) as entries:
-            odd += sorted(entry.path for entry in entries if not entry.is_file() or _is_damaged_debt(Path(entry.path)))
+        with os.scandir(store.records) as listed:
+            entries = sorted(listed, key=lambda entry: entry.name)
     except OSError:
-        pass  # where there is no such folder there is nothing in it; else `sealed` has said so
-    return tuple(odd)
+        return  # where there is no such folder there is nothing in it; else `sealed` has said so
+    for entry in entries:
+        if not entry.is_file():
+            yield entry.path, layout.is_name(layout.whose(Path(entry.path)))
+        elif _is_damaged_debt(Path(entry.path)):
+            yield entry.path, False
 
 
 def _is_damaged_debt(path: Path) -> bool:

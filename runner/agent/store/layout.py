@@ -162,10 +162,11 @@ def lost(store: StoreFolder) -> tuple[str, ...]:
 
 def has_place(store: StoreFolder, name: str) -> bool:
     """Whether the snapshot `name` is there: it counts, is being made, or lies aside. Raises OSError."""
-    return any(_is_there(home / name) for home in (store.root, store.partial, store.aside))
+    return any(is_there(home / name) for home in (store.root, store.partial, store.aside))
 
 
-def _is_there(path: Path) -> bool:
+def is_there(path: Path) -> bool:
+    """Whether anything has this name. Raises OSError where that cannot be seen."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -186,7 +187,7 @@ def known_of(folder: Path, name: str) -> list[Path]:
 def partials(store: StoreFolder) -> tuple[str, ...]:
     """The interrupted snapshots, oldest first; what a seal leaves there once it has given the name is none."""
     named = (name for name in _named_folders(store.partial) if store.record(name).exists())
-    whole = {name for name in named if _is_there(store.root / name)}
+    whole = {name for name in named if is_there(store.root / name)}
     return tuple(name for name in _named_folders(store.partial) if name not in whole)
 
 

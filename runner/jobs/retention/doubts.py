@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from statistics import median, median_high
@@ -117,27 +117,45 @@ def clock_ahead(times: Sequence[datetime], now: datetime) -> Doubt | None:
     )
 
 
-def emptied(ordered: Sequence[Snapshot], host: str) -> tuple[str, ...]:
-    """For each filesystem of which the newest snapshot of `host` has next to nothing: what it had before, in words.
+def by_host(ordered: Sequence[Snapshot]) -> tuple[tuple[Snapshot, ...], ...]:
+    """The snapshots of each host, oldest first; the host of the newest comes first."""
+    hosts: dict[str, list[Snapshot]] = {}
+    for snapshot in reversed(ordered):
+        hosts.setdefault(snapshot.host, []).append(snapshot)
+    return tuple(tuple(reversed(own)) for own in hosts.values())
 
-    As for `files_before` that is what the one before had, or most of the last seven: so it is told for some days.
+
+def sources(ordered: Sequence[Snapshot], max_shrink: float) -> tuple[Doubt, ...]:
+    """Doubt each source that lost much, by its own newest snapshot and those before that; `ordered` is oldest first.
+
+    All that a store holds expires together, of whichever host it is: while one of them is in doubt nothing goes, or the
+    last good snapshots of that one would.
     """
-    own, texts = [snapshot for snapshot in ordered if snapshot.host == host], list[str]()
-    if not own:
-        return ()
-    *before, newest = own
-    for now in newest.filled:
-        had = [each.files for snapshot in before for each in snapshot.filled if each.mount == now.mount]
+    hosts = by_host(ordered)
+    several = sum(own[0].host != "" for own in hosts) > 1
+    doubts = ((doubt, own) for own in hosts for doubt in (shrunk(own, max_shrink), hollow(own)) if doubt)
+    return tuple(_or_aside(doubt, own[-1]) if several else doubt for doubt, own in doubts)
+
+
+def _or_aside(doubt: Doubt, newest: Snapshot) -> Doubt:
+    """Of several hosts one may be copied no more: then no snapshot of it ever comes that ends the doubt."""
+    gone = f"where {one_line(newest.host or 'it')} is copied no more"
+    return replace(doubt, do=f"{doubt.do}; {gone}: `runner snapshots --set-aside {one_line(newest.name)}`")
+
+
+def hollow(own: Sequence[Snapshot]) -> Doubt | None:
+    """Doubt the source of these where a filesystem is as good as empty in the newest: it may not have been mounted.
+
+    As for `files_before` it had what it had in the one before, or in most of the last seven: so it is doubted for some
+    days.
+    """
+    texts = []
+    for now in own[-1].filled if own else ():
+        had = [each.files for snapshot in own[:-1] for each in snapshot.filled if each.mount == now.mount]
         usual = max(had[-1], median_high(had[-_WEEK:])) if had else 0
         if usual >= _WORTH and now.files * 100 < usual * _LEFT:
-            where = f"{one_line(now.mount)} of {one_line(host or 'the source')}"
-            texts.append(f"{where} is as good as empty: {count(now.files, 'file')} in {newest.name}, {usual:,} before")
-    return tuple(texts)
-
-
-def hollow(ordered: Sequence[Snapshot]) -> Doubt | None:
-    """Doubt a source of which a filesystem is as good as empty in the newest snapshot: it may not have been mounted."""
-    texts = emptied(ordered, ordered[-1].host) if ordered else ()
+            where = f"{one_line(now.mount)} of {one_line(own[-1].host or 'the source')}"
+            texts.append(f"{where} is as good as empty: {count(now.files, 'file')} in {own[-1].name}, {usual:,} before")
     if not texts:
         return None
     return Doubt(
@@ -147,15 +165,14 @@ def hollow(ordered: Sequence[Snapshot]) -> Doubt | None:
     )
 
 
-def shrunk(ordered: Sequence[Snapshot], max_shrink: float) -> Doubt | None:
-    """Doubt a source of which the newest snapshot has over `max_shrink` percent fewer files.
+def shrunk(own: Sequence[Snapshot], max_shrink: float) -> Doubt | None:
+    """Doubt the source of these where the newest has over `max_shrink` percent fewer files.
 
-    Fewer than the one before of the same host had, or than most of the seven before: so a source that
-    is half empty is doubted for some days, and not only until its second snapshot. A snapshot
-    whose files were not counted is no measure.
+    Fewer than the one before had, or than most of the seven before: so a source that is half empty is doubted for some
+    days, and not only until its second snapshot. A snapshot whose files were not counted is no measure.
     """
-    newest = ordered[-1] if ordered else None
+    newest = own[-1] if own else None
     if newest is None or newest.files is None:
         return None
-    before = files_before(ordered[:-1], newest.host, max_shrink)
+    before = files_before(own[:-1], newest.host, max_shrink)
     return before.shrank(newest.name, newest.files) if before else None

@@ -41,7 +41,7 @@ def few(store: Store, sealed: Sequence[Snapshot], older: OlderOnes, now: datetim
     oldest = sealed[0].name
     begun = snapshot_time(oldest)
     days = (now - begun).days if begun else 0
-    why, do = _not_counted(sealed, known, policy.per_day)
+    why, do = _not_counted(store, sealed, known, policy.per_day)
     text = f"store {store.name} has {count(len(sealed), 'snapshot')}, min is {policy.min}"
     if why:
         text = f"{text}, and {known or 'none'} of them {'count' if known > 1 else 'counts'}"
@@ -62,15 +62,17 @@ def few(store: Store, sealed: Sequence[Snapshot], older: OlderOnes, now: datetim
     return Finding(severity="attention", source="", text=text, do=todo)
 
 
-def _not_counted(sealed: Sequence[Snapshot], known: int, per_day: int) -> tuple[list[str], list[str]]:
+def _not_counted(store: Store, sealed: Sequence[Snapshot], known: int, per_day: int) -> tuple[list[str], list[str]]:
     """Why some do not count, and what to do about each."""
     unread = sum(snapshot.exceptions is None for snapshot in sealed)
+    exceptions = [snapshot.name for snapshot in sealed if snapshot.exceptions]
     unclean = sum(not is_clean(snapshot) for snapshot in sealed) - unread
     beyond = len(sealed) - unread - unclean - known
     why, do = [], []
     if unclean:
         why.append(f"{unclean} {'has' if unclean == 1 else 'have'} exceptions")
-        do.append("`runner snapshots --exceptions` lists what could not be read; what never can goes into `accept`")
+        listing = f"`runner snapshots {store.name} --exceptions {exceptions[-1]}`" if exceptions else "the record"
+        do.append(f"{listing} lists what could not be read; what never can goes into `accept`")
     if unread:
         why.append(f"the record of {unread} cannot be read")
     if beyond:

@@ -17,8 +17,8 @@ def for_coming(site: Site, store: Store, facts: StoreFacts, coming: Snapshot) ->
     """The snapshot of the same host that the store's prune job would take for `coming`; None where it takes none.
 
     What goes for room must go before, and what goes in any case is the prune job's. Where nothing may go, for room or
-    for a doubt, none does; nor where the newest one has a filesystem that `coming` will not have, or pins or the floor
-    cannot be read.
+    for a doubt, none does; nor where the newest one has a filesystem that `coming` will not have, or what may say that
+    a snapshot has to stay (pins, the floor, what drills have proven, records) cannot be read.
     """
     sealed = counted(facts)
     now, policy = snapshot_time(coming.name), store.retention

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from runner.jobs.retention.doubts import Doubt, clock_ahead, clock_behind, hollow, moments, shrunk
+from runner.jobs.retention.doubts import Doubt, clock_ahead, clock_behind, moments, sources
 from runner.jobs.retention.room import Claim, Short, freed_at_most, shortages, surely_freed
 from runner.jobs.retention.thinning import Protected, Protection, Selection, extras, is_clean, stand_ins
 from runner.model.cause import Fault
@@ -87,7 +87,7 @@ def decide(
     times = moments(ordered)
     extra = extras(ordered, policy.per_day)
     counted = tuple(snapshot for snapshot in ordered if snapshot.name not in extra)
-    doubts = (clock_behind(times, now), shrunk(counted, policy.max_shrink), hollow(counted), _unmeasured(policy, space))
+    doubts = (clock_behind(times, now), *sources(counted, policy.max_shrink), _unmeasured(policy, space))
     if any(doubts):
         return _frozen(ordered, *doubts)
     ahead = clock_ahead(times, now)

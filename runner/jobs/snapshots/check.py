@@ -10,7 +10,7 @@ from statistics import median
 from runner.agent.retention.contract import Links
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import minimum, prune, retention, steps
-from runner.jobs.retention.doubts import emptied, hollow, shrunk
+from runner.jobs.retention.doubts import by_host, sources
 from runner.jobs.retention.room import brought, is_full
 from runner.jobs.retention.runway import growth, runway
 from runner.jobs.retention.thinning import counting, is_clean
@@ -27,7 +27,7 @@ from runner.model.options import CheckOptions, DrillOptions, SnapshotOptions
 from runner.model.plan import Effect, Finding, PlannedJob
 from runner.model.role import Role
 from runner.model.site import Job, Site, Store
-from runner.model.text import age, count, excerpt, length, size
+from runner.model.text import age, count, excerpt, length, one_line, size
 
 _LINKS_PATIENCE = 3600
 _GREW = 10
@@ -123,19 +123,21 @@ def _age(look: _StoreLook) -> Sequence[Finding]:
 
 
 def _growth(look: _StoreLook) -> Sequence[Finding]:
-    smaller = shrunk(*fallen.measured(look.sealed, look.store.retention))
-    if smaller:
-        # Where it freezes the store, that finding has it.
-        return () if look.decision.cause == smaller else (_doubt(smaller.text, smaller.do),)
-    counted, _ = fallen.measured(look.sealed, look.store.retention)
-    if fell := [text for host in dict.fromkeys(each.host for each in counted) for text in emptied(counted, host)]:
-        frozen = look.decision.cause is not None and look.decision.cause == hollow(counted)
-        do = "see that it is mounted, and that all of it is there"
-        return () if frozen else tuple(_doubt(text, do) for text in fell)
-    if not look.sealed:
+    lost = sources(*fallen.measured(look.sealed, look.store.retention))
+    if lost:
+        # The one that freezes the store is told with that.
+        return tuple(_doubt(each.text, each.do) for each in lost if each != look.decision.cause)
+    return tuple(finding for own in by_host(look.sealed) for finding in _grown(look, own))
+
+
+def _grown(look: _StoreLook, own: Sequence[Snapshot]) -> Sequence[Finding]:
+    """That the newest snapshot of a host brought far more than the others of it."""
+    at = snapshot_time(own[-1].name)
+    if own[-1] != look.sealed[-1] and (at is None or look.now - at > look.options.newest_within):
+        # It was told when it was new.
         return ()
     # The first of all is whole, and no measure of what is usual.
-    newest, usual = look.sealed[-1], look.sealed[1:-1][-_USUAL:]
+    newest, usual = own[-1], own[1:-1][-_USUAL:]
     *before, brings = brought((*usual, newest))
     grown = [
         *_grew(brings, before, _LARGE, size),
@@ -149,7 +151,8 @@ def _growth(look: _StoreLook) -> Sequence[Finding]:
     if not grown:
         return ()
     text = f"{newest.name} brought {' and '.join(grown)}"
-    return (_doubt(text, "runner diff previous latest shows what is new"),)
+    compared = f"runner diff {one_line(own[-2].name)} {one_line(newest.name)} --store {look.store.name}"
+    return (replace(_doubt(text, "to see what is new:"), command=compared),)
 
 
 def _grew(added: int | None, before: Sequence[int | None], least: int, words: Callable[[float], str]) -> Sequence[str]:

@@ -122,8 +122,11 @@ def does_not_fit(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -
 
 
 def short(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -> tuple[Finding, ...]:
-    """That there is little room, and that nothing goes for it; the snapshot is tried all the same."""
-    what = "there is little room, and nothing expires"
+    """That there is little room, and that nothing goes for it; the snapshot is tried all the same.
+
+    One may go for another reason: the new one is made of it, or there are more than `max`.
+    """
+    what = "there is little room, and nothing expires to make more"
     if room.decision and stored.sealed and (why := frozen(room.decision, store, what)):
         return (replace(why, source=job.name),)
     if room.fit == Fit.TIGHT:

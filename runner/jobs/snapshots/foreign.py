@@ -26,9 +26,12 @@ def doubts(store: Store, facts: StoreFacts) -> tuple[Finding, ...]:
     if others := [one_line(name) for name in facts.foreign if name != _LATEST]:
         text = f"in the folder of store {store.name} lies what is not the store's: {', '.join(others)}"
         made.append(Finding(severity="note", text=text, source="", do="move it elsewhere: it never expires"))
-    if facts.unread:
-        text = f"{', '.join(map(one_line, facts.unread))} in store {store.name} cannot be read"
-        made.append(_doubt(text, "look at it on the store's host: what it holds is not known, and counts as nothing"))
+    look = "look at it on the store's host: what it holds is not known, and counts as nothing"
+    held = f"{look}; at max nothing expires for a new snapshot until then"
+    for paths, do in ((facts.unread, held), (facts.odd, look)):
+        if paths:
+            text = f"{', '.join(map(one_line, paths))} in store {store.name} cannot be read"
+            made.append(_doubt(text, do))
     if damaged := unread_records(store, facts):
         made.append(damaged)
     return tuple(made)

@@ -10,7 +10,7 @@ from runner.agent.host.contract import RoomThere
 from runner.agent.retention.contract import LinkGroups
 from runner.agent.snapshots.contract import Begun, Sealed
 from runner.jobs.retention.report import WELL, answered, counted, expired, spared, with_earlier
-from runner.jobs.snapshots import fallen, restored
+from runner.jobs.snapshots import fallen, recycled, restored
 from runner.model.cause import Fault, of_store
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
@@ -42,22 +42,15 @@ def snapshot_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around
     report = answered(with_earlier(_snapshot(job, outcomes, around), around), outcomes, {Role.BEGIN: Begun})
     before = (around.reports[name] for name in job.after if name in around.reports)
     passed_on = tuple(text for earlier in before for text in earlier.passes_on)
-    return replace(report, details=(*passed_on, *_recycled(outcomes), *report.details, *restored.cleared(outcomes)))
+    details = (*passed_on, *_recycled(outcomes, around.earlier), *report.details, *restored.cleared(outcomes))
+    unsure = recycled.unsure((*around.earlier, *outcomes), job.writes.partition("/")[0])
+    return replace(report, details=details, advice=(*unsure, *report.advice))
 
 
-def _recycled(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+def _recycled(outcomes: Sequence[Outcome], earlier: Sequence[Outcome]) -> tuple[str, ...]:
     """Which snapshot expired for the new one, also where that was not made then; nothing where none did."""
-    cloned = [outcome for outcome in outcomes if outcome.role == Role.CLONE and outcome.subject]
-    gone = [outcome.subject for outcome in cloned if outcome.state == State.DONE]
-    # One that was refused since the store cannot spare it has not.
-    cut_off = [outcome for outcome in cloned if outcome.state in (State.FAILED, State.INTERRUPTED)]
-    unsure = [outcome.subject for outcome in cut_off if outcome.result.get("again") is not True]
-    stay = [outcome.subject for outcome in cloned if outcome.state == State.NOT_NEEDED]
-    return (
-        *(f"{name}, the oldest, stays: the source has much less than before, or nobody knows" for name in stay),
-        *(f"expired {name}, the oldest: the new snapshot was made of it" for name in gone),
-        *(f"{name}, the oldest, may have expired for the new one: `runner snapshots` tells" for name in unsure),
-    )
+    before = (f"in a pass before {text}" for text in recycled.gone(earlier))
+    return (*before, *recycled.stays(outcomes), *recycled.gone(outcomes))
 
 
 def _snapshot(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
@@ -100,10 +93,6 @@ def _sealed(job: PlannedJob, sealed: Sealed, *, live: bool, went: str) -> JobRep
         f"{size(_room(sealed))} new in {count(sealed.added_files, 'file')}"
     )
     details = [f"to make room {went}"] if went else []
-    if exceptions:
-        new = f", {fresh} of them new" if fresh and fresh != exceptions else ""
-        missing = "what could not be read is not in it; `snapshots --exceptions` lists it"
-        details.append(f"{count(exceptions, 'exception')}{new}: {missing}")
     if sealed.accepted:
         details.append(f"{count(sealed.accepted, 'name')} could not be copied, as `accept` in jobs.toml allows")
     if moved:
@@ -121,7 +110,19 @@ def _sealed(job: PlannedJob, sealed: Sealed, *, live: bool, went: str) -> JobRep
     verdict = Verdict.ATTENTION if (fresh and live) or job.doubt or shrank or sealed.missed else Verdict.DONE
     headline = f"{job.headline}; {headline}" if job.doubt else headline
     cause = of_store(job.writes.partition("/")[0], Fault.LOST) if job.doubt else ""
-    return JobReport(job=job.name, verdict=verdict, headline=headline, details=tuple(details), cause=cause)
+    advice = (_listed(job, sealed),) if exceptions else ()
+    return JobReport(
+        job=job.name, verdict=verdict, headline=headline, details=tuple(details), advice=advice, cause=cause
+    )
+
+
+def _listed(job: PlannedJob, sealed: Sealed) -> str:
+    """How much could not be read, and what lists it: another snapshot may be the newest when somebody looks."""
+    store, _, name = job.writes.partition("/")
+    fresh = sealed.exceptions_new
+    new = f", {fresh} of them new" if fresh and fresh != sealed.exceptions else ""
+    lists = f"`runner snapshots {store} --exceptions {name}` lists it"
+    return f"{count(sealed.exceptions, 'exception')}{new}: what could not be read is not in it; {lists}"
 
 
 def check_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:

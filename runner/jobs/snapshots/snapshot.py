@@ -17,7 +17,7 @@ from runner.jobs.snapshots import room as making_room
 from runner.jobs.snapshots.filesystems import emptied
 from runner.jobs.snapshots.report import snapshot_report
 from runner.jobs.snapshots.steady import steps as steady
-from runner.jobs.snapshots.steady.between import Manner, Source, Target, real
+from runner.jobs.snapshots.steady.between import SCANS, Manner, Source, Target, real
 from runner.model.copies import interrupted
 from runner.model.facts import Facts, Filesystem, HostFacts, Probe, Snapshot, StoreFacts
 from runner.model.kind import Draft
@@ -29,8 +29,6 @@ from runner.tools import agent, rsync, ssh
 
 # A filesystem that is missing is missed for as many snapshots, then taken for gone.
 _REMEMBERED = 7
-# Where a host keeps the records of its looks: they are of no use to anybody else, and every look makes them anew.
-SCANS = "/var/lib/runner/scans"
 
 
 class SnapshotKind(Bundled):

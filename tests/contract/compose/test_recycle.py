@@ -17,6 +17,8 @@ import pytest
 
 from runner.agent.answer import Refused
 from runner.agent.compose import clone as clones
+from runner.agent.compose.full import full
+from runner.agent.compose.recycle import telling
 from runner.agent.snapshots import begin
 from runner.agent.store import layout, trash
 from tests.compare import fingerprint
@@ -160,9 +162,33 @@ def test_what_the_store_cannot_spare_is_not_recycled(house: Storehouse) -> None:
             reader.stdout.readline()
             assert "being read" in why(ONE)
             # It was not when the plan was made: the next one does without it, and the day has its snapshot.
-            assert clone(house, *bases(), f"--recycle={ONE}", "--min=1", name=THREE).answer["again"] is True
+            said = clone(house, *bases(), f"--recycle={ONE}", "--min=1", name=THREE)
+            assert (said.code, said.answer["stale"], said.answer["again"]) == (77, True, True)
+            assert (said.answer["do"], said.answer["recycled"]) == ("make a new plan: it does without that", "")
             reader.stdin.close()
     assert [each["name"] for each in facts(house)["sealed"]] == list(SEALED)
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace to let a call fail")
+@pytest.mark.parametrize(
+    ("call", "wrong", "went"), [("linkat", "ENOSPC", ONE), ("linkat", "EIO", ONE), ("rename", "ENOSPC", "")]
+)
+def test_what_fails_says_whether_it_went(house: Storehouse, call: str, wrong: str, went: str) -> None:
+    inject = ("strace", "-qq", "-f", "-o", "/dev/null", f"--trace={call}", f"--inject={call}:error={wrong}")
+    with house.held():
+        said = clone(house, *bases(), f"--recycle={ONE}", "--min=1", name=THREE, around=inject)
+        assert (said.code, said.answer["recycled"], said.answer.get("again")) == (1, went, wrong == "ENOSPC" or None)
+        assert [each["name"] for each in facts(house)["sealed"]] == [name for name in SEALED if name != went]
+        require_cloned(house, clone(house, *bases(), f"--recycle={ONE}", "--min=1", name=THREE), THREE, TWO)
+
+
+@pytest.mark.parametrize(("place", "told"), [("store", {}), (f"store/{ONE}", {}), (f"store/{TWO}", {"recycled": ""})])
+def test_where_nobody_can_see_it_any_more_it_may_have_gone(house: Storehouse, place: str, told: dict[str, str]) -> None:
+    left = house.root.parent / place
+    with pytest.raises(Refused) as failed, telling(layout.open_store(str(house.root)), ONE):
+        left.rename(left.with_name("away"))
+        raise full()
+    assert failed.value.also == told
 
 
 def test_a_filesystem_that_it_lacks_and_one_that_is_cloned_already_do_not_matter(house: Storehouse) -> None:

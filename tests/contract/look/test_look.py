@@ -352,14 +352,14 @@ def test_a_source_that_has_shrunk_says_so_and_its_list_is_none(house: Looked, na
 
 
 @pytest.mark.parametrize("why", ["lost", "unsettled", "damaged"])
-def test_where_nobody_knows_how_many_names_there_were_it_may_have_shrunk(house: Looked, why: str) -> None:
+def test_where_no_record_says_how_many_names_there_were_it_may_have_shrunk(house: Looked, why: str) -> None:
     (house.source / "a").touch()
     house.first()
     if why == "damaged":
         house.place(ONE).write_bytes(house.place(ONE).read_bytes()[:-1])
     else:
         house.place(ONE, "scan" if why == "lost" else "again").unlink()
-    assert house.look(TWO, ONE, SHRINK).code == 81
+    assert house.look(TWO, ONE, SHRINK).code == 82
     assert house.look(TWO, ONE).code == NO_RECORD
 
 

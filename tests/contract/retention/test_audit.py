@@ -272,15 +272,15 @@ def test_what_lost_its_checksum_stays_counted_as_long_as_a_snapshot_has_it(house
 def test_debts_that_cannot_be_understood_are_named_and_not_written_over(house: Storehouse) -> None:
     owed = house.root / f".runner/records/{TWO}.owed"
     owed.write_text("{damaged")
-    assert facts(house)["unread"] == [str(owed)]
+    assert facts(house)["odd"] == [str(owed)]
     (house.root / f".runner/records/{ONE}.sums.gz").unlink()
     assert (expire(house, ONE).answer["inherited"], owed.read_text()) == (None, "{damaged")
     for damaged in ({"x": 5}, {"x": [1]}, {"x": [1, -1]}, {"x": [1, "2"]}, {ONE: [1, 2], "x": None}):
         owed.write_text(json.dumps(damaged))
-        assert facts(house)["unread"] == [str(owed)]
+        assert facts(house)["odd"] == [str(owed)]
     for whole in ({}, {ONE: [1, 2]}):
         owed.write_text(json.dumps(whole))
-        assert facts(house)["unread"] == []
+        assert facts(house)["odd"] == []
 
 
 def test_a_look_that_failed_is_not_a_file_that_is_not_shared(

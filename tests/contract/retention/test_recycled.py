@@ -72,6 +72,8 @@ def test_the_oldest_stays_where_the_source_has_shrunk_or_its_size_is_not_known(p
     ran = place.runner("run", "backup-papio")
     assert ran.code == (0 if lost else 3), ran.out
     assert "shrank" in ran.out or lost, ran.out
+    why = f"no record says how many names {tree} had before" if lost else f"{tree} has far fewer names than in the"
+    assert f"{before[0].name}, the oldest, stays: {why}" in " ".join(ran.out.split()), ran.out
     assert [one.name for one in place.sealed[:-1]] == [one.name for one in before]
     assert {one.name: fingerprint(one) for one in before} == stay
     assert differences(tree, place.copy_of(tree)) == []

@@ -22,6 +22,7 @@ from runner.agent.snapshots.contract import Versions
 from runner.agent.snapshots.gather import Gathered
 from runner.agent.snapshots.sums import sum_lines
 from runner.agent.store import disk
+from runner.agent.store.inspect import inspect_store
 from runner.agent.store.layout import StoreFolder
 from runner.model.facts import HostFacts
 from runner.tools import answers
@@ -226,6 +227,25 @@ def test_pins_that_cannot_be_read_are_not_no_pins(house: Storehouse, content: st
 def test_a_trash_that_cannot_be_read_is_not_an_empty_one(house: Storehouse) -> None:
     (house.root / ".trash").write_text("not a folder")
     assert probe(house).stores["papio"].unread == (str(house.root / ".trash"),)
+
+
+# What of a store's own folder cannot be read, by its content (None: it is a folder), and whether it holds snapshots back.
+UNREADABLE = (
+    ("floor.json", "[]", True), ("floor.json", None, True), ("proven.json", "[]", True), ("proven.json", None, True),
+    ("proven.json", '{"files": {"snapshot": "x"}}', True), ("pins.json", None, True), (f"records/{TWO}.sums.gz", None, True),
+    (f"records/{TWO}.json", None, True), ("records/stray", None, False), (f"records/{ONE}.owed", "[]", False),
+    ("freed.json", None, False), ("audit.json", None, False),
+)  # fmt: skip
+
+
+def test_only_what_may_say_that_a_snapshot_has_to_stay_keeps_one_from_expiring(house: Storehouse) -> None:
+    for name, content, holds in UNREADABLE:
+        path = house.root / ".runner" / name
+        assert not path.exists()
+        path.mkdir() if content is None else path.write_text(content)
+        store = inspect_store({"path": str(house.root)})
+        assert (store.unread, store.odd) == (((str(path),), ()) if holds else ((), (str(path),))), name
+        path.rmdir() if content is None else path.unlink()
 
 
 def test_what_is_measured_to_be_without_end_is_not_known(house: Storehouse) -> None:

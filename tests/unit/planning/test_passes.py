@@ -67,6 +67,13 @@ def test_a_full_disk_or_a_seal_that_says_so_deserves_another_plan_and_words_do_n
     assert again(found) == jobs
 
 
+def test_what_another_plan_does_without_is_stale_and_deserves_it() -> None:
+    for answer, jobs in (({"stale": True, "again": True}, ("a",)), ({"stale": True}, ())):
+        outcome = Outcome(step="a/clone", job="a", state=State.STALE, exit=77, result=answer)
+        done = Pass(plan=PLAN, outcomes=(outcome,))
+        assert again(done) == jobs and not waits(done)
+
+
 def test_nobody_waits_for_room_though_the_transfer_over_a_connection_looks_cut_off() -> None:
     plan = parts.plan(parts.step("a/send-1", keep_output_as="papio/x/0"), parts.step("a/room"), parts.step("a/seal"))
     cut = Outcome(step="a/send-1", job="a", state=State.INTERRUPTED, exit=12)

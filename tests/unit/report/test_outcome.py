@@ -67,8 +67,8 @@ def test_new_exceptions_want_attention_and_known_ones_only_a_word(
 ) -> None:
     report = KINDS[JOB.kind].report(JOB, (ended("a/seal", result={**SEALED, **counts}),), Around(live=live))
     assert report.verdict == verdict
-    assert len(report.details) == len(details)
-    assert all(text.startswith(start) for text, start in zip(report.details, details, strict=True))
+    assert len((*report.advice, *report.details)) == len(details)
+    assert all(text.startswith(start) for text, start in zip((*report.advice, *report.details), details, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -67,5 +67,9 @@ def test_nothing_is_recycled_where_something_speaks_against_it(here: Site, facts
     assert recycled(here, facts, coming) == ""
 
 
+def test_a_stray_file_in_the_store_s_own_folder_speaks_against_nothing() -> None:
+    assert recycled(site(), store(odd=("/store/.runner/records/stray",))) == "19"
+
+
 def test_a_filesystem_that_is_new_speaks_against_nothing() -> None:
     assert recycled(site(), store(), replace(NEW, filesystems=(*MOUNTS, "/srv"))) == "19"

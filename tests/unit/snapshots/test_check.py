@@ -222,6 +222,37 @@ def test_a_snapshot_that_grew_or_shrank_strangely_is_told_once(
     assert attentions(draft(sealed(9, d22=newest))) == texts, about
 
 
+def of_server(stored: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same of another host, an hour earlier each."""
+    return [{**each, "name": each["name"].replace("T08", "T07"), "host": "server"} for each in stored]
+
+
+def test_every_host_that_lost_much_is_told_though_one_of_them_freezes_the_store() -> None:
+    empty = {"filled": [{"mount": "/home", "files": 0, "size": 0}]}
+    full = {f"d{day}": {"filled": [{"mount": "/home", "files": 500, "size": 0}]} for day in range(14, 22)}
+    papio, server = sealed(9, **full, d22=empty), of_server(sealed(9, **full, d22=empty))
+    both = sorted((*papio, *server), key=lambda each: each["name"])
+    said = "/home of {} is as good as empty: 0 files in 2026-11-22T0{}1500Z, 500 before"
+    texts = attentions(draft(both))
+    assert sorted(texts) == sorted(
+        [said.format("server", 7), f"nothing expires from this store: {said.format('papio', 8)}"]
+    )
+    both = sorted((*sealed(9), *server), key=lambda each: each["name"])
+    assert attentions(draft(both)) == [f"nothing expires from this store: {said.format('server', 7)}"]
+    assert attentions(draft(both, None)) == [said.format("server", 7)]
+
+
+def test_what_is_usual_is_so_for_one_host() -> None:
+    papio, server = sealed(9), of_server(sealed(9, d22={"added_bytes": 700 * MIB}))
+    made = draft(sorted((*papio, *server), key=lambda each: each["name"]))
+    assert attentions(made) == ["2026-11-22T071500Z brought 700.0 MiB, 1.0 MiB is usual"]
+    (finding,) = made.findings
+    assert finding.command == "runner diff 2026-11-21T071500Z 2026-11-22T071500Z --store papio"
+    # It is told while it is new.
+    late = of_server(sealed(9, d20={"added_bytes": 700 * MIB}))[:-2]
+    assert attentions(draft(sorted((*papio, *late), key=lambda each: each["name"]))) == []
+
+
 def test_that_a_source_shrank_is_told_of_a_store_without_retention_too() -> None:
     (text,) = attentions(draft(sealed(9, d22={"files": 100}), None))
     assert text.startswith("papio shrank: 100 files")
@@ -387,6 +418,12 @@ def test_what_could_not_be_read_of_a_store_is_not_nothing() -> None:
     (text,) = attentions(draft(sealed(9), unread=["/srv/papio/.runner/pins.json", "/srv/papio/.tr\x1bash"]))
     assert text.startswith("/srv/papio/.runner/pins.json, /srv/papio/.tr")
     assert text.endswith("in store papio cannot be read") and "\x1b" not in text
+    made = draft(sealed(9), unread=["/srv/papio/.runner/pins.json"], odd=["/srv/papio/.runner/records/stray"])
+    assert attentions(made) == [
+        "/srv/papio/.runner/pins.json in store papio cannot be read",
+        "/srv/papio/.runner/records/stray in store papio cannot be read",
+    ]
+    assert ["nothing expires" in each.do for each in made.findings] == [True, False]
 
 
 def test_a_count_of_links_that_cannot_be_read_is_no_good_news() -> None:

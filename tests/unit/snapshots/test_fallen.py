@@ -99,19 +99,65 @@ def test_a_filesystem_that_is_as_good_as_empty_is_told_until_most_of_a_week_has_
     filled: tuple[int, ...], told: bool
 ) -> None:
     own = days(*filled)
-    texts = doubts.emptied(own, "papio")
-    assert bool(texts) is told
+    doubt = doubts.hollow(own)
+    assert bool(doubt) is told
     decision = decide(own, Retention(min=1, max=1), None, parts.NOW)
     assert (decision.frozen != "") is told and bool(decision.expire) is (not told and len(own) > 1)
-    if told:
-        assert texts[0].startswith("/home of papio is as good as empty: ") and "1,000 before" in texts[0]
+    if doubt:
+        assert doubt.text.startswith("/home of papio is as good as empty: ") and "1,000 before" in doubt.text
 
 
-def test_each_host_of_a_store_has_its_own_past() -> None:
-    papio, server = days(1000, 0), days(5000, 5000, host="server")
-    both = sorted((*papio, *server), key=lambda snapshot: snapshot.name)
-    assert len(doubts.emptied(both, "papio")) == 1
-    assert doubts.emptied(both, "server") == doubts.emptied(both, "nobody") == ()
+def of_two(papio: tuple[Snapshot, ...], server: tuple[Snapshot, ...]) -> list[Snapshot]:
+    """The snapshots of two hosts in one store; each day that of server comes last."""
+    later = (replace(each, name=each.name.replace("T08", "T09"), host="server") for each in server)
+    return sorted((*papio, *later), key=lambda snapshot: snapshot.name)
+
+
+FULL, LOST = (1000,) * 4, (1000, 1000, 1000, 0)
+
+
+@pytest.mark.parametrize(
+    ("papio", "server", "told"),
+    [
+        (FULL, FULL, []),
+        # Whoever was copied last has no say about the other.
+        (LOST, FULL, ["papio"]),
+        (FULL, LOST, ["server"]),
+        (LOST, LOST, ["server", "papio"]),
+        # Each has its own week: what the other had is no measure.
+        ((10, 10, 10, 10), FULL, []),
+        ((1000, 1000, 1000, 0, 0), (1000,), ["papio"]),
+    ],
+)
+def test_each_host_of_a_store_is_judged_by_its_own_snapshots_and_any_of_them_freezes_it(
+    papio: tuple[int, ...], server: tuple[int, ...], told: list[str]
+) -> None:
+    sealed = of_two(days(*papio), days(*server))
+    policy = Retention(min=1, max=1)
+    doubted = doubts.sources(sealed, policy.max_shrink)
+    assert [each.text.split()[2] for each in doubted] == told
+    decision = decide(sealed, policy, None, parts.NOW)
+    assert (decision.frozen != "", bool(decision.expire)) == (bool(told), not told)
+    assert tuple(filter(None, (decision.cause, *decision.doubts)))[: len(told)] == doubted
+    for doubt, host in zip(doubted, told, strict=True):
+        last = [each.name for each in sealed if each.host == host][-1]
+        assert doubt.do.endswith(f"; where {host} is copied no more: `runner snapshots --set-aside {last}`")
+
+
+def test_the_one_that_lost_much_by_its_number_of_files_need_not_be_the_newest() -> None:
+    counted = [replace(each, files=many) for each, many in zip(days(1, 1, 1), (1000, 1000, 10), strict=True)]
+    sealed = of_two(tuple(counted), tuple(replace(each, files=1000) for each in counted))
+    (doubt,) = doubts.sources(sealed, 30)
+    assert (
+        doubt.text.startswith("papio shrank: 10 files")
+        and decide(sealed, Retention(min=1, max=1), None, parts.NOW).frozen
+    )
+
+
+def test_whoever_has_a_store_for_himself_is_told_to_wait_and_a_record_that_cannot_be_read_is_no_other_host() -> None:
+    unread = Snapshot(name="2026-11-09T081500Z", exceptions=None)
+    (doubt,) = doubts.sources((*days(*LOST), unread), 30)
+    assert "set-aside" not in doubt.do
 
 
 @pytest.mark.parametrize(

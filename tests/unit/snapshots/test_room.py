@@ -16,8 +16,8 @@ from runner.jobs.snapshots.snapshot import SnapshotKind
 from runner.model.facts import Filesystem, Partial, Snapshot, Space, StoreFacts
 from runner.model.kind import Draft
 from runner.model.options import PruneOptions
-from runner.model.plan import Check, Command, Plan, PlannedJob
-from runner.model.role import Phase
+from runner.model.plan import Check, Command, Effect, Plan, PlannedJob
+from runner.model.role import Phase, Role
 from runner.model.run import JobReport, Outcome, Pass, State
 from runner.model.site import Amount, Job, Retention
 from runner.planning import floors, planner, review
@@ -268,9 +268,14 @@ def test_of_a_store_whose_room_is_not_known_nothing_goes() -> None:
     assert making_room.room(facts, POLICY, Need(bytes=GIB), parts.NOW) == making_room.RoomToMake(need=Need(bytes=GIB))
 
 
-def draft(stored: tuple[Snapshot, ...], free: int, instant: datetime | None = None, **store: Any) -> Draft:
-    here = parts.site()
-    here = replace(here, stores=(replace(here.stores[0], retention=POLICY), here.stores[1]))
+def draft(
+    stored: tuple[Snapshot, ...], free: int, instant: datetime | None = None, policy: Retention = POLICY, **store: Any
+) -> Draft:
+    """Drafted at a site where a job prunes the store, and nobody need be asked."""
+    here = parts.site(unattended=Effect.EXPIRE)
+    purge = Job(name="purge", kind="prune", host="server", options=PruneOptions(store="papio"))
+    stores = (replace(here.stores[0], retention=policy), here.stores[1])
+    here = replace(here, stores=stores, jobs=(*here.jobs, purge))
     facts = parts.facts()
     server = facts.hosts["server"]
     kept = replace(server.stores["papio"], sealed=stored, **{"space": replace(BIG, free=free), **store})
@@ -364,7 +369,16 @@ def test_little_room_of_which_nothing_may_be_made_is_told_and_the_snapshot_tried
     made = draft(sealed(2), 4 * MIB)
     assert made.planned
     (finding,) = made.findings
-    assert finding.text.startswith("there is little room, and nothing expires: ")
+    assert finding.text.startswith("there is little room, and nothing expires to make more: ")
+
+
+def test_that_nothing_expires_is_not_said_where_one_does_for_max() -> None:
+    made = draft(sealed(3, freed=1), 4 * MIB, policy=Retention(min=2, max=3))
+    (clone,) = (step for step in made.steps if step.effect == Effect.EXPIRE and step.role == Role.CLONE)
+    assert clone.subject == "2026-11-20T081500Z"
+    (finding,) = made.findings
+    assert finding.text.startswith("there is little room, and nothing expires to make more: ")
+    assert "cannot be had: " in finding.text
 
 
 def ended(name: str, state: State = State.DONE, **result: Any) -> Outcome:

@@ -77,10 +77,10 @@ def test_nothing_expires_before_each_source_was_looked_at_and_none_had_shrunk() 
     looks = ["look-1", "look-2"]
     assert list(steps)[:5] == ["begin", *looks, "clone", "link"]
     for name in looks:
-        assert options(steps[name], "shrink") == ["30"] and steps[name].ok_codes == (0, 80, 81)
+        assert options(steps[name], "shrink") == ["30"] and steps[name].ok_codes == (0, 80, 81, 82)
     assert options(steps["scan-1"], "shrink") == options(made()["look-1"], "shrink") == []
     clone, link = steps["clone"], steps["link"]
-    assert clone.unless == Ended(step="job/look-1", codes=(81,), others=("job/look-2",))
+    assert clone.unless == Ended(step="job/look-1", codes=(81, 82), others=("job/look-2",))
     assert (clone.effect, options(clone, "recycle"), clone.subject, clone.until) == (Effect.EXPIRE, [OLDER], OLDER, "")
     # Where it is not recycled all is linked anew, and nothing goes.
     assert link.unless == Ended(step="job/clone")
@@ -91,7 +91,7 @@ def test_nothing_expires_before_each_source_was_looked_at_and_none_had_shrunk() 
 def test_what_is_sent_whole_has_no_measure_and_keeps_nothing_from_expiring() -> None:
     steps = made(recycle=OLDER, shrink=30, bases=(("/home", OLD),))
     assert list(steps)[:5] == ["begin", "look-1", "look-2", "clone", "link"]
-    assert steps["clone"].unless == Ended(step="job/look-2", codes=(81,))
+    assert steps["clone"].unless == Ended(step="job/look-2", codes=(81, 82))
     assert (steps["look-1"].ok_codes, options(steps["look-1"], "shrink")) == ((80,), [])
     none = made(recycle=OLDER, basis="", bases=())
     assert not {"clone", "link"} & set(none)
@@ -126,7 +126,7 @@ def test_what_differs_is_found_by_the_record_and_only_without_one_by_rsync() -> 
     steps = made()
     look, differ, scan = (steps[name] for name in ("look-2", "differ-2", "scan-2"))
     place = ("/p/runner-agent", "look", "/home", "--scans=/var/lib/runner/scans/papio", f"--name={NEW}")
-    assert (look.host, words(look)) == ("papio", (*place, f"--basis={OLD}"))
+    assert (look.host, look.subject, words(look)) == ("papio", "/home", (*place, f"--basis={OLD}"))
     assert look.ok_codes == (0, 80)
     assert differ.unless == scan.unless == Ended(step="job/look-2")
     assert (words(differ)[-2:], words(differ)[0]) == (("/home/", f"server:/store/{OLD}/home/"), "rsync")

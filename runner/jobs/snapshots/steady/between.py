@@ -10,6 +10,9 @@ from runner.model.role import Role
 from runner.model.stored import DamagedFilesystem
 from runner.tools import agent
 
+# Where a host keeps the records of its looks: they are of no use to anybody else, and every look makes them anew.
+SCANS = "/var/lib/runner/scans"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from runner.agent.compose.contract import Clone, Compose
-from runner.agent.look.contract import SHRUNK
+from runner.agent.look.contract import SPARING
 from runner.agent.snapshots.contract import Begin, NotSealed, Seal
 from runner.jobs.snapshots.steady.between import Manner, Source, Target
 from runner.jobs.snapshots.steady.transfer import Transfer, transfers
@@ -84,7 +84,7 @@ def _cloned_and_sent(work: _SnapshotSteps) -> tuple[Step, ...]:
     # Nothing expires before it is known that the source is still there: that cannot be undone.
     looks = tuple(each.first() for each in work.transfers)
     of_listed = [step.id for each, step in zip(work.transfers, looks, strict=True) if each.basis]
-    shrunk = Ended(step=of_listed[0], codes=(SHRUNK,), others=tuple(of_listed[1:]))
+    shrunk = Ended(step=of_listed[0], codes=SPARING, others=tuple(of_listed[1:]))
     cloned = replace(_clone(work, "clone", recycle), unless=shrunk)
     linked = replace(_clone(work, "link"), unless=Ended(step=cloned.id))
     return (*looks, cloned, linked, *(step for each in work.transfers for step in each.rest()))
@@ -108,7 +108,7 @@ def _clone(work: _SnapshotSteps, name: str, recycle: str = "") -> Step:
     if recycle:
         effect, why = Effect.EXPIRE, f"{why}; {recycle} expires for it, {target.why}"
     elif name != "clone":
-        why = f"{why}, since the source has shrunk: nothing expires"
+        why = f"{why}: nothing expires where the source has shrunk, or nobody knows whether it has"
     step = work.manner.step(name, target.host, Role.CLONE, effect, at.call("clone", options), why)
     return replace(step, timeout=work.manner.timeout, subject=one_line(recycle))
 

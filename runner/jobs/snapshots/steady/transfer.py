@@ -13,7 +13,7 @@ from runner.jobs.snapshots.steady.between import Manner, Source, Target, real
 from runner.model.facts import Filesystem
 from runner.model.plan import Argv, Check, Effect, Ended, Step
 from runner.model.role import Role
-from runner.model.text import count
+from runner.model.text import count, one_line
 from runner.tools import agent, rsync
 
 MOST_BASES = 20
@@ -106,6 +106,7 @@ class Transfer:
         why = f"what of {mount} has changed since {self.basis}, by the record of the last look"
         # Also where no record is believed: rsync knows what differs when it begins, and the record what changes since.
         look = self._look("look", "", f"make a record of {mount}" if self.afresh else why)
+        look = replace(look, subject=one_line(mount))
         return replace(look, ok_codes=(0, *(NO_LIST if self.target.recycle else (NO_RECORD,))))
 
     def _count(self) -> Step:
