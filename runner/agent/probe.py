@@ -134,13 +134,17 @@ def _once(argv: tuple[str, ...], timeout: float) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=None)  # noqa: UP033
 def _rsync() -> dict[str, Any]:
-    answer = ask(("rsync", "-VV"), timeout=10)
+    # Some have the option in an older version than it came with: only rsync itself tells.
+    answer = ask(("rsync", "--trust-sender", "-VV"), timeout=10)
+    trusts = answer.exit == 0
+    if not trusts:
+        answer = ask(("rsync", "-VV"), timeout=10)
     try:
         about = json.loads(answer.out)
         sums = [str(name) for name in about["checksum_list"] if name != "none"]
-        return {"version": str(about["version"]), "checksums": sums}
+        return {"version": str(about["version"]), "checksums": sums, "trusts": trusts}
     except (ValueError, KeyError, TypeError, AttributeError):
-        return _from_prose(answer.out or ask(("rsync", "--version"), timeout=10).out)
+        return {**_from_prose(answer.out or ask(("rsync", "--version"), timeout=10).out), "trusts": trusts}
 
 
 def _from_prose(text: str) -> dict[str, Any]:

@@ -41,10 +41,11 @@ class Filesystem:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rsync:
-    """The rsync of a host; `version` is "" where there is none."""
+    """The rsync of a host; `version` is "" where there is none, and it `trusts` where it takes --trust-sender."""
 
     version: PlainWord = ""
     checksums: tuple[PlainWord, ...] = ()
+    trusts: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,5 +11,5 @@ SHELL = ("sh", "-c", 'shift; exec "$@"', "sh")
 
 
 def over_a_shell(ends: Ends) -> Ends:
-    """The same places, of which the source is elsewhere."""
-    return replace(ends, source=f"here:{ends.source}", rsh=SHELL)
+    """The same places, of which the source is elsewhere; this rsync takes --trust-sender."""
+    return replace(ends, source=f"here:{ends.source}", rsh=SHELL, trusts=True)

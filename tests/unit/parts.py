@@ -25,7 +25,7 @@ PAPIO, SERVER = "papio", "server"
 
 _EXT4 = {"type": "ext4", "size": 10**12, "used": 10**11}
 _PROC = {"mount": "/proc", "source": "proc", "type": "proc", "dev": 5}
-_RSYNC = {"version": "3.5.0", "checksums": ["xxh128", "md5"]}
+_RSYNC = {"version": "3.5.0", "checksums": ["xxh128", "md5"], "trusts": True}
 
 
 def site(*, live: bool = True, exclude: tuple[str, ...] = (), **changes: Any) -> Site:

@@ -149,6 +149,7 @@ def _draft(work: _SnapshotWork) -> Draft:
         since=(work.source.now or work.now).isoformat(),
         guard_mounts=not host.root,
         halves=rsync.takes_up_halves(work.keeper.rsync),
+        trusts=work.keeper.rsync.trusts,
         instant=job.instant.isoformat() if job.instant else "",
         # A disk that cuts times differs in all of them.
         compare_every=0 if stored.whole_seconds else job.options.compare_every,

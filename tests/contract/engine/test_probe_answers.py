@@ -129,6 +129,7 @@ def asked(answer: Mapping[str, Any], *probes: Probe) -> HostFacts:
         ({"boot_id": "x --evil"}, "`boot_id` cannot be 'x --evil'"),
         ({"program": "../x"}, "`program` cannot be '../x'"),
         ({"rsync": {"version": "3.2.7", "checksums": ["md5 --evil"]}}, "`checksums` cannot be 'md5 --evil'"),
+        ({"rsync": {"version": "3.2.7", "trusts": "yes"}}, "trusts"),
         ({"filesystems": [{"mount": "--help", "source": "", "type": "", "dev": 0}]}, "`mount` cannot be '--help'"),
         ({"filesystems": [{"mount": "/a/../b", "source": "", "type": "", "dev": 0}]}, "`mount` cannot be '/a/../b'"),
         ({"filesystems": [{"mount": "/a", "source": "", "type": "", "dev": -1}]}, "dev"),

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from runner.model.plan import Argv
 from runner.tools import rsync
 from tests.compare import differences, fingerprint, rsync_silent, shared, walk
 from tests.contract.over_a_shell import over_a_shell
-from tests.trees import EPOCH, HOSTILE, NET_BIND, change_tree, make_tree
+from tests.trees import EPOCH, HOSTILE, NET_BIND, change_tree, deep, make_tree
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root keeps owners and capabilities")
 ITEM = re.compile(rb"(.{11})\|([0-9a-f ]*)\|([0-9]+)\|(.*?)//(.*)")
@@ -146,6 +147,25 @@ def test_only_what_is_listed_is_sent_and_what_is_gone_is_no_error(source: Path, 
     (tmp_path / "naive").mkdir()
     run(rsync.send_listed(ends(source, tmp_path / "naive"), exclude=(), bases=[]), given=b"./.\0")
     assert len(walk(tmp_path / "naive")) > 2
+
+
+@pytest.mark.parametrize("trusts", [True, False])
+def test_a_long_name_that_is_pulled_by_a_list_is_refused_unless_rsync_need_not_look_it_up(
+    tmp_path: Path, trusts: bool
+) -> None:
+    # It reads 2,048 bytes at once, and of a name in three pieces forgets the first.
+    source, target, names = (tmp_path / name for name in ("source", "target", "names"))
+    for folder in (source, target):
+        folder.mkdir()
+    deep(source, 17, "n" * 200)
+    above, path = ("/".join(["n" * 200] * levels) for levels in (7, 17))
+    names.write_text(f"./{above}\0./{path}\0")
+    pull = replace(over_a_shell(ends(source, target)), trusts=trusts)
+    with names.open() as listed:
+        argv = rsync.send_listed(pull, exclude=(), bases=())
+        done = subprocess.run(argv, stdin=listed, capture_output=True, check=False, timeout=60)
+    assert (done.returncode == 0) == trusts, "rsync takes it now: one reason less for --trust-sender"
+    assert (path.encode() in walk(target)) == trusts
 
 
 def test_names_that_rsync_takes_for_remarks_are_sent(source: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -67,6 +68,22 @@ def test_a_basis_is_looked_through_for_another_host_and_not_where_files_are_copi
     near, far = (rsync.send_listed(ends, exclude=(), bases=("/b", "/c")) for ends in (ENDS, pull))
     assert [word for word in far if "-dest" in word] == ["--copy-dest=/b", "--copy-dest=/c"]
     assert not any("-dest" in word for word in near)
+
+
+def test_what_is_pulled_by_a_list_is_not_looked_up_in_it_name_by_name_where_rsync_can_do_without() -> None:
+    able = replace(ENDS, trusts=True)
+    pull, push = (replace(able, rsh=("ssh",), **end) for end in ({"source": "a:/s/"}, {"target": "a:/t/"}))
+    old = replace(pull, trusts=False)
+    made: tuple[Callable[[rsync.Ends], tuple[str, ...]], ...] = (
+        lambda ends: rsync.send_listed(ends, exclude=(), bases=()),
+        lambda ends: rsync.send_again(ends, exclude=()),
+        lambda ends: rsync.look_listed(ends, exclude=()),
+    )
+    for argv in made:
+        assert ["--trust-sender" in argv(ends) for ends in (able, push, old, pull)] == [False, False, False, True]
+    # Without a list there is nothing to check; and what is restored by one is checked, since nothing else does.
+    for argv in (rsync.send(pull, exclude=()), rsync.look(pull, exclude=()), rsync.chosen(pull)):
+        assert "--trust-sender" not in argv
 
 
 def test_more_bases_than_rsync_takes_are_refused() -> None:

@@ -74,6 +74,7 @@ class Manner:
     `started` is by the controller's clock, `since` the same moment by the source's own. `halves`: what was
     sent of a big file before it was cut off is kept, and used by the next transfer. `instant` is the scheduled
     time that it is copied for, "" for none. Of `compare_every` snapshots one is compared by rsync, 0 for none.
+    `trusts`: the store's host has an rsync that takes --trust-sender.
     """
 
     job: str
@@ -87,6 +88,7 @@ class Manner:
     halves: bool = True
     instant: str = ""
     compare_every: int = 0
+    trusts: bool = False
 
     def step(self, name: str, host: str, role: Role, effect: Effect, argv: Argv, why: str) -> Step:
         """A step of the job at `host`."""

@@ -243,6 +243,7 @@ class Transfer:
             checksum=self.manner.checksum,
             keep=agent.keep_room(at.program, at.path, partial=self.target.name),
             coarse=self.target.whole_seconds,
+            trusts=self.manner.trusts,
         )
 
     @property
