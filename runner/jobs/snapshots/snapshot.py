@@ -149,7 +149,6 @@ def _draft(work: _SnapshotWork) -> Draft:
         since=(work.source.now or work.now).isoformat(),
         guard_mounts=not host.root,
         halves=rsync.takes_up_halves(work.keeper.rsync),
-        trusts=work.keeper.rsync.trusts,
         instant=job.instant.isoformat() if job.instant else "",
         # A disk that cuts times differs in all of them.
         compare_every=0 if stored.whole_seconds else job.options.compare_every,
@@ -295,5 +294,6 @@ def _target(
         shrink=int(policy.max_shrink) if policy and gone else 100,
         whole_seconds=work.stored.whole_seconds,
         rotational=work.rotational,
+        trusts=work.keeper.rsync.trusts,
         damaged=tuple(each for each in work.stored.damaged if each.host == work.host.name),
     )

@@ -44,8 +44,9 @@ class Target:
     one where a filesystem was not mounted lately, and then with those that had much more. `partials` is oldest first.
     `recycle` is the snapshot that expires for this one, and `why`: its tree becomes the new one's. At least `least`
     without exceptions must stay then, of which each job and day has `per_day`; and none expires where a filesystem has
-    over `shrink` percent fewer names than before. `whole_seconds`: so the store's disk
-    keeps times. `rotational`: it turns, or nobody knows. `damaged` is what audits found in the snapshots of this host.
+    over `shrink` percent fewer names than before. `whole_seconds`: so the store's disk keeps times. `rotational`: it
+    turns, or nobody knows. `damaged` is what audits found in the snapshots of this host. `trusts`: the rsync of its
+    host takes --trust-sender.
     """
 
     host: str
@@ -65,6 +66,7 @@ class Target:
     whole_seconds: bool = False
     rotational: bool = True
     damaged: tuple[DamagedFilesystem, ...] = ()
+    trusts: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +76,6 @@ class Manner:
     `started` is by the controller's clock, `since` the same moment by the source's own. `halves`: what was
     sent of a big file before it was cut off is kept, and used by the next transfer. `instant` is the scheduled
     time that it is copied for, "" for none. Of `compare_every` snapshots one is compared by rsync, 0 for none.
-    `trusts`: the store's host has an rsync that takes --trust-sender.
     """
 
     job: str
@@ -88,7 +89,6 @@ class Manner:
     halves: bool = True
     instant: str = ""
     compare_every: int = 0
-    trusts: bool = False
 
     def step(self, name: str, host: str, role: Role, effect: Effect, argv: Argv, why: str) -> Step:
         """A step of the job at `host`."""

@@ -243,7 +243,7 @@ class Transfer:
             checksum=self.manner.checksum,
             keep=agent.keep_room(at.program, at.path, partial=self.target.name),
             coarse=self.target.whole_seconds,
-            trusts=self.manner.trusts,
+            trusts=self.target.trusts,
         )
 
     @property
