@@ -34,11 +34,12 @@ class CopyTrees(NamedTuple):
     shared: Sequence[Inodes]
 
     def new(self, path: bytes) -> os.stat_result | None:
-        """What the new snapshot has at this name; None for nothing, and for what a sealed one has there too."""
+        """What the new snapshot has at this name; None for nothing, and for what is not new there.
+
+        A sealed one has that inode there too, or something of the same type that is no file: that is merely changed.
+        """
         status = _at(self.copy, path)
-        if status is None or not self.shared:
-            return status
-        return None if any(_is_same(_at(each, path), status) for each in self.shared) else status
+        return None if status is None or self._is_known(path, status) else status
 
     def added(self) -> Iterator[os.stat_result]:
         """Every inode that is new: no sealed snapshot has it at that name, and what is no file is not merely changed.
@@ -47,15 +48,20 @@ class CopyTrees(NamedTuple):
         """
         groups: dict[int, int] = {}
         for path, status in self.copy.names():
-            known = [each for each in (_at(tree, path) for tree in self.shared) if each is not None]
-            changed = not stat.S_ISREG(status.st_mode) and any(_is_of_type(each, status) for each in known)
-            if changed or any(_is_same(each, status) for each in known):
+            if self._is_known(path, status):
                 continue
             if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
                 groups[status.st_ino] = groups.get(status.st_ino, 0) + 1
                 if groups[status.st_ino] < status.st_nlink:
                     continue
             yield status
+
+    def _is_known(self, path: bytes, status: os.stat_result) -> bool:
+        known = (_at(tree, path) for tree in self.shared)
+        is_file = stat.S_ISREG(status.st_mode)
+        return any(
+            _is_same(each, status) or (not is_file and _is_of_type(each, status)) for each in known if each is not None
+        )
 
 
 def _at(inodes: Inodes, path: bytes) -> os.stat_result | None:
@@ -66,8 +72,8 @@ def _at(inodes: Inodes, path: bytes) -> os.stat_result | None:
         return None
 
 
-def _is_same(other: os.stat_result | None, status: os.stat_result) -> bool:
-    return other is not None and (other.st_ino, other.st_dev) == (status.st_ino, status.st_dev)
+def _is_same(other: os.stat_result, status: os.stat_result) -> bool:
+    return (other.st_ino, other.st_dev) == (status.st_ino, status.st_dev)
 
 
 def _is_of_type(other: os.stat_result, status: os.stat_result) -> bool:
