@@ -116,18 +116,23 @@ def render(template: str, **values: object) -> str:
 
 
 def item(text: str, first: str = "", command: str = "") -> str:
-    """The text as one paragraph behind `first`, wrapped, its other lines indented as deep; the command whole below."""
+    """The text as one paragraph behind `first`, wrapped, its other lines indented as deep; the command whole below.
+
+    What stands in backticks is to be pasted: it is never broken.
+    """
     bare = text.lstrip(" ")
     first += " " * (len(text) - len(bare))
+    # No text that is one line has a NUL.
     lines = textwrap.wrap(
-        one_line(bare),
+        re.sub("`[^`]*`", lambda quoted: quoted[0].replace(" ", "\0"), one_line(bare)),
         WIDTH,
         initial_indent=first,
         subsequent_indent=" " * len(first),
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return "\n".join((*lines, f"{' ' * len(first)}  {one_line(command)}") if command else lines)
+    whole = [line.replace("\0", " ") for line in lines]
+    return "\n".join((*whole, f"{' ' * len(first)}  {one_line(command)}") if command else whole)
 
 
 def heading(text: str) -> str:

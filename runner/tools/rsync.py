@@ -41,8 +41,8 @@ _WHOLE: Argv = (*(option for option in FAITHFUL if option != "--one-file-system"
 # Names that are gone are passed over; to take them from the target too (--delete-missing-args) not every 3.2.7 is able.
 _LISTED: Argv = ("--files-from=-", "--from0", "--ignore-missing-args")
 
-# rsync(1): else it checks what arrives against the list, in a time that grows with the square of its length (16,000
-# names: 12 s, 100,000: 8 minutes), and 3.5.0 refuses names of over 2,048 bytes that it asked for. What is received so
+# rsync(1): else it checks what arrives against the list, in a time that grows with the square of its length (8,000
+# names: 4 s, 16,000: 13 s), and 3.5.0 refuses names of over 2,048 bytes that it asked for. What is received so
 # is taken by the list alone.
 _TRUSTED: Argv = ("--trust-sender",)
 

@@ -70,6 +70,12 @@ def frame(source: str, said: Said, state: str = "") -> bytes:
 NOT_NEEDED = Said(code=0, out=b"", state="not needed")
 
 
+def copied(ready: Storehouse, place: Path) -> Storehouse:
+    """The same again at `place`, with the inodes shared as they were."""
+    subprocess.run(("cp", "-a", ready.root.parent, place), check=True)
+    return replace(ready, root=place / "store", source=place / "source", kept={})
+
+
 def execute(argv: Sequence[str], given: bytes = b"") -> Said:
     done = subprocess.run(argv, check=False, input=given, capture_output=True, env=ENVIRONMENT, timeout=600)
     return Said(code=done.returncode, out=done.stdout, err=done.stderr)

@@ -17,10 +17,6 @@ from .attributes import Attributes
 from .contract import ComposedFilesystem
 from .missed import UNSTEADY
 
-# How such a line begins, as `reply` writes it.
-KINDS = {b'{"gone": ': "gone", b'{"stays": ': "stays", b'{"replaced": ': "replaced"}
-DIFFERS = b'{"path": '
-
 
 class Fates(NamedTuple):
     """Listed names of which the output says what is to become of them; see `look/contract.py`."""
@@ -40,21 +36,21 @@ class SettledFilesystem(NamedTuple):
 
 def settled(frame: Frame, point: str) -> SettledFilesystem:
     """What the output says; Refused where it does not end as it should, such as one that is cut off."""
-    last, unsteady = b"", ""
+    last, unsteady = dict[str, Any](), ""
     named: dict[str, set[bytes]] = {kind: set() for kind in Fates._fields}
     try:
         for line in frame.lines():
-            last = line
-            kind = KINDS.get(line[: line.find(b" ") + 1])
-            if kind:
-                named[kind].add(os.fsencode(_text(json.loads(line)[kind])))
-            elif not unsteady and line.startswith(DIFFERS):
-                unsteady = _unsteady(json.loads(line))
+            # All but the last, which is the answer, say something of a name.
+            for kind in last.keys() & named.keys():
+                named[kind].add(os.fsencode(_text(last[kind])))
+            if not unsteady and "path" in last:
+                unsteady = _unsteady(last)
+            last = json.loads(line)
         if frame.state != "done" or frame.exit != 0:
             raise ValueError
         names = Fates(**{kind: frozenset(paths) for kind, paths in named.items()})
-        return SettledFilesystem(_settled(json.loads(last)), names, unsteady)
-    except (LookupError, TypeError, ValueError, RecursionError):
+        return SettledFilesystem(_settled(last), names, unsteady)
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
         raise Refused(f"what {shown(point)} is at the source is not told to its end", "run the job again") from None
 
 

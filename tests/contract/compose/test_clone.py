@@ -18,7 +18,7 @@ import pytest
 from tests.compare import differences, fingerprint
 from tests.contract.compose.clone_parts import inodes
 from tests.contract.disks.test_disks import OTHER, UUID, disk
-from tests.contract.storehouse import NOBODY, Said, Storehouse
+from tests.contract.storehouse import NOBODY, Said, Storehouse, copied
 from tests.mounts import need_mounts
 
 ONE, TWO, THREE = (f"2026-11-2{day}T010000Z" for day in (1, 2, 3))
@@ -53,8 +53,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Storehouse:
 
 @pytest.fixture
 def house(ready: Storehouse, tmp_path: Path) -> Storehouse:
-    subprocess.run(("cp", "-a", ready.root.parent, tmp_path / "house"), check=True)
-    return replace(ready, root=tmp_path / "house/store", source=tmp_path / "house/source")
+    return copied(ready, tmp_path / "house")
 
 
 def clone(house: Storehouse, *options: str, name: str = TWO, plan: str = "", around: tuple[str, ...] = ()) -> Said:

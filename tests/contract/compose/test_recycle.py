@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,7 @@ from tests.contract.compose.test_clone import (
     require_clones,
 )
 from tests.contract.retention.test_expire import facts, sums, verb
-from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Storehouse
+from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Storehouse, copied
 
 ONE, TWO, THREE, FOUR = NAMES = tuple(f"2026-11-2{day}T010000Z" for day in range(1, 5))
 SEALED = NAMES[:2]
@@ -70,11 +69,6 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Storehouse:
 @pytest.fixture
 def house(ready: Storehouse, tmp_path: Path) -> Storehouse:
     return copied(ready, tmp_path / "house")
-
-
-def copied(ready: Storehouse, place: Path) -> Storehouse:
-    subprocess.run(("cp", "-a", ready.root.parent, place), check=True)
-    return replace(ready, root=place / "store", source=place / "source")
 
 
 def bases(basis: str = TWO) -> tuple[str, ...]:

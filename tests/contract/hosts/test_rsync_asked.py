@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runner.agent import command, probe
+from runner.tools.rsync import version_number
 
 # As rsync 3.1.3 says it, and the JSON that 3.2.7 prints for -VV.
 PROSE = "rsync  version 3.1.3  protocol version 31\nCopyright (C) 1996-2018 by Andrew Tridgell and others.\n"
@@ -41,4 +42,4 @@ def test_each_rsync_is_known_for_what_it_can(
 
 def test_the_one_that_is_here_can_all_that_is_asked_of_it() -> None:
     here = probe._rsync.__wrapped__()
-    assert here["trusts"] and "xxh128" in here["checksums"] and here["version"] >= "3.2.7"
+    assert here["trusts"] and "xxh128" in here["checksums"] and version_number(here["version"]) >= (3, 2, 7)

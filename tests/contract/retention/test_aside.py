@@ -18,8 +18,8 @@ from runner.agent.store.layout import StoreFolder, lost
 from runner.agent.store.trash import follow
 from tests.compare import fingerprint
 from tests.contract.retention.test_audit import audit
-from tests.contract.retention.test_expire import copied, expire, facts, names, verb
-from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Storehouse, filled
+from tests.contract.retention.test_expire import expire, facts, names, verb
+from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Storehouse, copied, filled
 
 ONE, TWO, THREE = (f"2026-11-2{day}T010000Z" for day in range(3))
 AHEAD = "2098-11-23T010000Z"

@@ -21,8 +21,8 @@ from runner.agent.retention.coverage import debts
 from runner.agent.retention.owed import hand_on
 from runner.agent.snapshots.sums import sum_lines
 from runner.agent.store.layout import StoreFolder
-from tests.contract.retention.test_expire import copied, expire, facts, verb
-from tests.contract.storehouse import Storehouse
+from tests.contract.retention.test_expire import expire, facts, verb
+from tests.contract.storehouse import Storehouse, copied
 
 ONE, TWO, THREE = (f"2026-11-2{day}T010000Z" for day in range(3))
 HOSTILE = b"new\nline \\#012 \xff -rf"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.retention.test_expire import NAMES, copied, expire, facts, ready, verb
+from tests.contract.retention.test_expire import NAMES, expire, facts, ready, verb
 from tests.contract.retention.test_freed import exact, grow, in_probe
-from tests.contract.storehouse import Storehouse
+from tests.contract.storehouse import Storehouse, copied
 
 __all__ = ("ready",)
 

@@ -16,15 +16,10 @@ import pytest
 
 from tests.compare import fingerprint
 from tests.contract.disks.test_disks import disk
-from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, Storehouse, filled
+from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, Storehouse, copied, filled
 
 NAMES = tuple(f"2026-11-{day}T010000Z" for day in range(20, 25))
 MOVES = "rename,renameat,renameat2,unlink,unlinkat,fsync,mkdir,mkdirat"
-
-
-def copied(ready: Storehouse, place: Path) -> Storehouse:
-    subprocess.run(("cp", "-a", ready.root.parent, place), check=True)
-    return Storehouse(root=place / "store", source=place / "source")
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.retention.test_expire import NAMES, copied, expire, ready, verb
-from tests.contract.storehouse import Storehouse
+from tests.contract.retention.test_expire import NAMES, expire, ready, verb
+from tests.contract.storehouse import Storehouse, copied
 
 __all__ = ["ready"]
 

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from runner.model.facts import Snapshot
-from tests.contract.retention.test_expire import copied, expire, facts, verb
-from tests.contract.storehouse import Said, Storehouse, filled
+from tests.contract.retention.test_expire import expire, facts, verb
+from tests.contract.storehouse import Said, Storehouse, copied, filled
 
 ONE, TWO, THREE = (f"2026-11-2{day}T010000Z" for day in range(3))
 SOON = "2099-01-01T02:00:00+02:00"

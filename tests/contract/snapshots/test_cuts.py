@@ -6,13 +6,12 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.compare import differences, fingerprint
-from tests.contract.storehouse import Storehouse
+from tests.contract.storehouse import Storehouse, copied
 from tests.soak import few
 
 OLD, CUT, NEXT = "2026-11-20T010000Z", "2026-11-21T010000Z", "2026-11-22T010000Z"
@@ -44,12 +43,6 @@ def prepared(tmp_path: Path) -> tuple[Storehouse, bytes]:
     with house.held():
         assert house.begin(CUT, OLD, (PART,)).code == 0
         return house, house.send_all(CUT, OLD)
-
-
-def copied(ready: Storehouse, place: Path) -> Storehouse:
-    """The same again at `place`, with the inodes shared as they were."""
-    subprocess.run(("cp", "-a", ready.root.parent, place), check=True)
-    return Storehouse(root=place / "store", source=place / "source", points=POINTS)
 
 
 def moves(house: Storehouse, given: bytes) -> list[tuple[str, int]]:

@@ -26,8 +26,7 @@ from runner.agent.store.inspect import inspect_store
 from runner.agent.store.layout import StoreFolder
 from runner.model.facts import HostFacts
 from runner.tools import answers
-from tests.contract.retention.test_expire import copied
-from tests.contract.storehouse import Storehouse
+from tests.contract.storehouse import Storehouse, copied
 
 pytestmark = pytest.mark.long
 

@@ -1,4 +1,4 @@
-"""The first sentence of a mail: a run that somebody stopped is nothing for a Linux administrator."""
+"""What a mail says first, and how it says it: a run that somebody stopped is nothing for a Linux administrator."""
 
 from __future__ import annotations
 
@@ -62,3 +62,13 @@ def test_notes_that_the_message_leaves_out_are_in_the_log_with_what_to_do() -> N
     assert "note 7" not in mail_text.body(report, spelling)
     told = "  note: note 7\n    -> to undo it:\n       /x/runner pin 7\n"
     assert told in mail_text.log_file(report, spelling)
+
+
+def test_a_command_in_a_text_is_on_one_line_however_long_it_is() -> None:
+    command = "/opt/runner/.venv/bin/runner snapshots --file /srv/site/jobs.toml papio --exceptions 2026-11-30T181618Z"
+    text = (
+        f"1 exception: what could not be read is not in it; `{command}` lists it, and a ` alone is as good as any word"
+    )
+    lines = mail_text.item(text, "    - ").split("\n")
+    assert f"      `{command}`" in lines
+    assert " ".join(line.strip() for line in lines) == f"- {text}"
