@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -96,7 +97,12 @@ VERBS = {
 
 
 def main() -> None:
-    """Run the verb that the command line names; exit 0, 1 (refused), 75 (busy), 77 (stale) or 79 (already done)."""
+    """Run the verb that the command line names, and exit as it ended."""
+    sys.exit(work())
+
+
+def work() -> int:
+    """Run the verb that the command line names: 0, 1 (refused), 75 (busy), 77 (stale) or 79 (already done)."""
     # Whatever the umask of whoever calls: what is made here is root's alone, unless it is given another mode.
     os.umask(0o077)
     try:
@@ -105,7 +111,7 @@ def main() -> None:
     except BrokenPipeError:
         # Nobody reads the answer any more, and Python would complain on its way out.
         os._exit(1)
-    sys.exit(code)
+    return code
 
 
 def _run(argv: list[str]) -> int:
@@ -113,6 +119,9 @@ def _run(argv: list[str]) -> int:
         return refuse(Refused(f"no such verb; there are: {', '.join(VERBS)}", "see docs/store.md"))
     place, _, function = VERBS[argv[0]].partition(":")
     verb = getattr(importlib.import_module(f".{place}", __package__), function)
+    # What is there by now stays to the end: it is not looked through for what nobody uses any more.
+    gc.freeze()
+    gc.enable()
     try:
         return int(verb(argv[1:]))
     except BrokenPipeError:

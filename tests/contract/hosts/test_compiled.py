@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import marshal
 import os
 import shutil
 import subprocess
@@ -83,8 +84,27 @@ def told(program: Path) -> str:
     return "".join(lines)
 
 
+def _code(program: Path) -> tuple[int, int]:
+    """Where the code of what tells begins and ends."""
+    content = kept(program).read_bytes()
+    behind = len(start.head("0" * 64, b""))
+    behind, table = behind + int.from_bytes(content[behind - 4 : behind], "big"), content[behind:]
+    _, first, size, _ = marshal.loads(table)["runner_agent.__main__"]
+    return behind + first, behind + first + size
+
+
+def _flipped(program: Path, place: int) -> None:
+    content = bytearray(kept(program).read_bytes())
+    content[place] ^= 1
+    kept(program).write_bytes(content)
+
+
 def _cut_off(program: Path) -> None:
-    os.truncate(kept(program), kept(program).stat().st_size - 1)
+    os.truncate(kept(program), _code(program)[1] - 1)
+
+
+def _cut_off_in_the_table(program: Path) -> None:
+    os.truncate(kept(program), 100)
 
 
 def _emptied(program: Path) -> None:
@@ -92,14 +112,19 @@ def _emptied(program: Path) -> None:
 
 
 def _rotten(program: Path) -> None:
-    content = bytearray(kept(program).read_bytes())
-    content[len(content) // 2] ^= 1
-    kept(program).write_bytes(content)
+    _flipped(program, sum(_code(program)) // 2)
+
+
+def _with_a_rotten_table(program: Path) -> None:
+    _flipped(program, 100)
+
+
+def _with_a_rotten_length(program: Path) -> None:
+    _flipped(program, len(start.head("0" * 64, b"")) - 4)
 
 
 def _of_another_python(program: Path) -> None:
-    content = kept(program).read_bytes()
-    kept(program).write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    _flipped(program, 0)
 
 
 def _of_another_version(program: Path) -> None:
@@ -153,7 +178,8 @@ def test_what_was_compiled_is_run_next_time(program: Path) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        _cut_off, _emptied, _rotten, _of_another_python, _of_another_version, _writable, _in_an_open_folder, _a_link,
+        _cut_off, _cut_off_in_the_table, _emptied, _rotten, _with_a_rotten_table, _with_a_rotten_length,
+        _of_another_python, _of_another_version, _writable, _in_an_open_folder, _a_link,
         _a_linked_folder, _a_fifo, _anothers, _in_anothers_folder,
     ],
 )  # fmt: skip
@@ -162,7 +188,7 @@ def test_what_others_may_have_written_or_is_of_another_is_not_run(spoil: Callabl
     assert told(own) == ANEW
 
 
-@pytest.mark.parametrize("spoil", [_cut_off, _of_another_version, _a_link])
+@pytest.mark.parametrize("spoil", [_cut_off, _rotten, _of_another_version, _a_link])
 def test_it_is_replaced_and_nothing_else_stays_beside_it(spoil: Callable[[Path], None], own: Path) -> None:
     spoil(own)
     kept(own).with_name("runner-agent.pyc.tmp").write_bytes(b"what a power cut left")
