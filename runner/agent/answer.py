@@ -7,7 +7,6 @@ import os
 import sys
 import unicodedata
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any
 
@@ -75,7 +74,9 @@ def table(answer: object) -> Any:  # noqa: ANN401
     """A NamedTuple as a mapping, and what is in it likewise; times as text, UTC."""
     if type(answer) in PLAIN:
         return answer
-    if isinstance(answer, datetime):
+    if hasattr(answer, "astimezone"):
+        from datetime import timezone  # noqa: PLC0415  (who answers a time has it; the others start without)
+
         moment = answer.astimezone(timezone.utc)  # noqa: UP017
         return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
     if isinstance(answer, dict):

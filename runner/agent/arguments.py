@@ -25,33 +25,45 @@ Count = Annotated[int, 0]
 Positive = Annotated[int, 1]
 PositiveWord = Annotated[int, 1, WORD]
 
+
+class Pattern:
+    """A regular expression, compiled when it is first asked for: no verb needs more than a few of those here."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+
+    def fullmatch(self, text: str) -> re.Match[str] | None:
+        """As re.fullmatch(), which keeps what it has compiled."""
+        return re.fullmatch(self.pattern, text)
+
+
 # As in model/names.py, for this side: a time from 1970 to 2099; a path from the root without `.` and `..`; a uuid.
-SNAPSHOT = re.compile(
+SNAPSHOT = Pattern(
     r"(?!(?:19|20)(?:[02468][1235679]|[13579][013-57-9])-02-29)(?:19[7-9][0-9]|20[0-9]{2})-"
     r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))"
     r"T(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]Z"
 )
 SnapshotName = Annotated[str, SNAPSHOT]
 SnapshotWord = Annotated[str, WORD, SNAPSHOT]
-SnapshotNameOrNone = Annotated[str, re.compile(f"(?:{SNAPSHOT.pattern})?")]
-PATH = re.compile(r"/|(?:/(?!\.{1,2}(?:/|\Z))[^/\0]{1,255})+")
+SnapshotNameOrNone = Annotated[str, Pattern(f"(?:{SNAPSHOT.pattern})?")]
+PATH = Pattern(r"/|(?:/(?!\.{1,2}(?:/|\Z))[^/\0]{1,255})+")
 AbsolutePath = Annotated[str, PATH]
 PathWord = Annotated[str, WORD, PATH]
 PathsRest = Annotated[Tuple[AbsolutePath, ...], REST]  # noqa: UP006
 SnapshotsRest = Annotated[Tuple[SnapshotName, ...], REST]  # noqa: UP006
-MountPoint = Annotated[str, re.compile(f"(?:{PATH.pattern})?")]
+MountPoint = Annotated[str, Pattern(f"(?:{PATH.pattern})?")]
 # One name, that no program takes for an option or a path.
-FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")
+FILE_NAME = Pattern(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")
 FileName = Annotated[str, FILE_NAME]
 FileNameWord = Annotated[str, WORD, FILE_NAME]
-FileNameOrNone = Annotated[str, re.compile(f"(?:{FILE_NAME.pattern})?")]
-Digest = Annotated[str, re.compile(r"(?:[0-9a-f]{64})?")]
+FileNameOrNone = Annotated[str, Pattern(f"(?:{FILE_NAME.pattern})?")]
+Digest = Annotated[str, Pattern(r"(?:[0-9a-f]{64})?")]
 # A plan: the time at which it was made.
-PLAN = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
-UUID = re.compile(r"[0-9A-Za-z-]{0,64}")
+PLAN = Pattern(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
+UUID = Pattern(r"[0-9A-Za-z-]{0,64}")
 Uuid = Annotated[str, UUID]
 # machine-id(5), "" where it is not known.
-MACHINE = re.compile(r"(?:[0-9a-f]{32})?")
+MACHINE = Pattern(r"(?:[0-9a-f]{32})?")
 MachineId = Annotated[str, MACHINE]
 
 # No option has more: more would be no number that anything here counts, and none that an answer may have.
@@ -85,7 +97,7 @@ class Field(NamedTuple):
     least: int
     default: object = None
     part: str = ""
-    pattern: re.Pattern[str] | None = None
+    pattern: Pattern | None = None
 
     def require(self, text: str) -> str:
         """The text; Refused where it does not fit the pattern."""
@@ -119,7 +131,7 @@ def _field(key: str, hint: object, default: object) -> Field:
     kind = getattr(kind, "__origin__", kind)
     place = next((mark for mark in marks if mark in (WORD, LAST, REST)), "")
     least = next((mark for mark in marks if isinstance(mark, int)), 0)
-    pattern = next((mark for mark in marks if isinstance(mark, re.Pattern)), None)
+    pattern = next((mark for mark in marks if isinstance(mark, Pattern)), None)
     name = key.rstrip("_").replace("_", "-")
     return Field(key, name, place, getattr(kind, "__name__", ""), least, default, pattern=pattern)
 

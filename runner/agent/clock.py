@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 from .answer import Refused
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 FIRST_YEAR, LAST_YEAR = 1970, 2099
 # The last moment of them, in nanoseconds since 1970.
@@ -25,6 +28,8 @@ def text(nanoseconds: int) -> str:
 
 def at(nanoseconds: int) -> datetime:
     """A time in nanoseconds since 1970, UTC, to the microsecond."""
+    from datetime import datetime, timedelta, timezone  # noqa: PLC0415  (most only write the time, and start without)
+
     start = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017
     return start + timedelta(microseconds=nanoseconds // 1000)
 
@@ -40,6 +45,8 @@ def moment(value: object) -> datetime | None:
 
 def nanoseconds(time_text: str) -> int:
     """A time as text in nanoseconds since 1970; it must have an offset or `Z`. Raises Refused."""
+    from datetime import datetime, timedelta, timezone  # noqa: PLC0415
+
     try:
         given = datetime.fromisoformat(time_text[:-1] + "+00:00" if time_text.endswith("Z") else time_text)
         # Beyond the calendar in UTC it is a time that nobody could write down.

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from . import durable
-from .start import KEPT, Modules, Place, folder_of, head, is_ours, kept
+from .start import KEPT, KeptCode, Modules, Place, folder_of, head, is_ours, kept
 
 # Of a module: whether it is a package, and its code, marshalled.
 Code = tuple[bool, bytes]
@@ -33,7 +33,7 @@ def keep(program: str, sources: str, modules: Modules) -> None:
             os.close(folder)
 
 
-def _all(known: Kept) -> dict[str, Code]:
+def _all(known: KeptCode) -> dict[str, Code]:
     codes = {name: (place[0], known.code(name)) for name, place in known.places.items()}
     return {name: (package, code) for name, (package, code) in codes.items() if code is not None}
 

@@ -48,7 +48,7 @@ NOTHING = KeptCode({})
 class Modules:
     """Finds the modules of the program: those `kept`; any other is compiled from the archive, and is `new`."""
 
-    def __init__(self, archive: str, kept: Kept) -> None:
+    def __init__(self, archive: str, kept: KeptCode) -> None:
         self._archive, self._kept = archive, kept
         self.new: dict[str, tuple[bool, CodeType]] = {}
         self._codes: dict[str, CodeType] = {}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import stat
 from functools import cache
 from typing import NamedTuple
@@ -86,6 +85,8 @@ def is_shared(status: os.stat_result) -> bool:
 
 def exposure(path: str, status: os.stat_result, *, below: bool = False) -> Exposure:
     """Who may change an open file or folder; with `below` the command closes all that is in it too."""
+    import shlex  # noqa: PLC0415  (little is exposed)
+
     whole, place = "-R " if below else "", shlex.quote(path)
     if status.st_uid not in TRUSTED:
         return Exposure(path, f"it belongs to user {_user(status.st_uid)}", f"chown {whole}{_user(US)} {place}")

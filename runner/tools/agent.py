@@ -7,12 +7,24 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from runner.agent.arguments import DeclaredDisk, argv, parse_as
-from runner.agent.host.contract import KeepRoom, LookAtRoom
-from runner.agent.snapshots import contract
-from runner.agent.snapshots.contract import Diff, Find, Search
+from runner.agent.host.contract.room import KeepRoom, LookAtRoom
+from runner.agent.snapshots.contract import diff as diff_contract
+from runner.agent.snapshots.contract import find as find_contract
+from runner.agent.snapshots.contract import record as record_contract
+from runner.agent.snapshots.contract import search as search_contract
+from runner.agent.snapshots.contract.begin import Begin
+from runner.agent.snapshots.contract.diff import Diff, DiffCounts
+from runner.agent.snapshots.contract.find import Find
+from runner.agent.snapshots.contract.search import Search
 from runner.agent.snapshots.contract_restored import ReadSnapshots
-from runner.agent.store import contract as store_contract
-from runner.agent.store.contract import CheckDisk, Close, Freed, Hold, Newest, Reap, Record
+from runner.agent.store.contract import freed as freed_contract
+from runner.agent.store.contract import holder as holder_contract
+from runner.agent.store.contract.close import Close
+from runner.agent.store.contract.disk import CheckDisk
+from runner.agent.store.contract.freed import Freed
+from runner.agent.store.contract.hold import Hold
+from runner.agent.store.contract.newest import Newest, Record
+from runner.agent.store.contract.reap import Reap
 from runner.model.errors import FactsIncomplete
 from runner.model.plan import Argv
 from runner.model.site import Host
@@ -23,14 +35,14 @@ PROGRAM = "/usr/local/sbin/runner-agent"
 FORMER = "/usr/local/sbin/runner-store"
 ARTIFACT = "runner-agent"
 
-SnapshotDifference: TypeAlias = contract.SnapshotDifference
-SnapshotRecord: TypeAlias = contract.SnapshotRecord
-FileVersion: TypeAlias = contract.FileVersion
-Versions: TypeAlias = contract.Versions
-NamesFound: TypeAlias = contract.NamesFound
-Gains: TypeAlias = store_contract.Gains
-HolderAnswer: TypeAlias = store_contract.HolderAnswer
-LockAnswer: TypeAlias = store_contract.LockAnswer
+SnapshotDifference: TypeAlias = diff_contract.SnapshotDifference
+SnapshotRecord: TypeAlias = record_contract.SnapshotRecord
+FileVersion: TypeAlias = find_contract.FileVersion
+Versions: TypeAlias = find_contract.Versions
+NamesFound: TypeAlias = search_contract.NamesFound
+Gains: TypeAlias = freed_contract.Gains
+HolderAnswer: TypeAlias = holder_contract.HolderAnswer
+LockAnswer: TypeAlias = holder_contract.LockAnswer
 
 IDLE: Argv = ("ionice", "--class=idle", "nice", "--adjustment=19")
 
@@ -73,10 +85,10 @@ def hold(at: At, *, who: str) -> Argv:
     return at.call("hold", Hold(at.path, at.plan, who, at.disk))
 
 
-def begun(command: Argv) -> contract.Begin:
+def begun(command: Argv) -> Begin:
     """The options of a `begin` that a plan holds."""
     _, _, *options = command
-    return parse_as(contract.Begin, options)
+    return parse_as(Begin, options)
 
 
 def check_disk(at: At) -> Argv:
@@ -130,7 +142,7 @@ def diff(store: str, older: str, newer: str) -> Argv:
 
 def difference(line: Mapping[str, Any]) -> SnapshotDifference | Mapping[str, int]:
     """A line of the answer of `diff`, the last of which are its counts; FactsIncomplete where it cannot be read."""
-    return sure(line, contract.DiffCounts).counts if "counts" in line else sure(line, SnapshotDifference)
+    return sure(line, DiffCounts).counts if "counts" in line else sure(line, SnapshotDifference)
 
 
 def record(store: str, name: str) -> Argv:

@@ -13,6 +13,8 @@ from typing import Annotated, Any, ForwardRef, TypeVar, Union, get_args, get_ori
 
 import msgspec
 
+from runner.agent.arguments import Pattern
+
 # A host may say what it likes; no answer of ours comes near any of these.
 ANSWER = 64 * 1024 * 1024
 TEXT = 64 * 1024
@@ -182,7 +184,7 @@ def _made(hint: Any, value: Any, name: str) -> Any:  # noqa: ANN401
     if value is None:
         return None
     if get_origin(hint) is Annotated:
-        patterns = [mark for mark in hint.__metadata__ if isinstance(mark, re.Pattern)]
+        patterns = [mark for mark in hint.__metadata__ if isinstance(mark, (re.Pattern, Pattern))]
         if not all(pattern.fullmatch(value) for pattern in patterns):
             raise ValueError(f"`{name}` cannot be {value[:_SHOWN]!a}")
         return _made(hint.__origin__, value, name)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from runner.agent.arguments import argv as words
 from runner.agent.detached.contract import Detach, DetachAnswer, Detached, DetachedList, HoldHost
-from runner.agent.host.contract import Up
+from runner.agent.host.contract.sessions import Up
 from runner.agent.packages.contract import LookOutdated, Outdated
 from runner.model.plan import Argv, Check
 from runner.tools import answers

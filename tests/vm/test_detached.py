@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 from runner.agent.detached.contract import DetachAnswer
-from runner.agent.host.contract import Inhibitor
+from runner.agent.host.contract.sessions import Inhibitor
 from runner.engine.probe import runner_agent
 from runner.tools import answers, detached
 from runner.tools.agent import PROGRAM

@@ -15,7 +15,7 @@ from ..answer import Refused, reply, shown
 from ..arguments import pairs, parse_as
 from ..frames import Frame, frames
 from ..host.mounts import mounts
-from ..snapshots.contract import LeftBehind
+from ..snapshots.contract.record import LeftBehind
 from ..snapshots.sums import LEVEL, zipped
 from ..store import begun as begins
 from ..store import disk, received, trash

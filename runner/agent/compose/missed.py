@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Sequence
 
 from ..answer import shown
-from ..snapshots.contract import SnapshotException
+from ..snapshots.contract.record import SnapshotException
 
 LISTED = 1000
 # So many are known again when two programs name them.

@@ -13,7 +13,7 @@ from typing import Any
 from .. import clock, command, durable
 from ..answer import FAILED, AlreadyDone, Refused, emit, reply, shown, table
 from ..arguments import parse_as
-from ..store.contract import StillDue
+from ..store.contract.due import StillDue
 from ..store.layout import nearest
 from . import dump_file
 from . import folder as dump_folder

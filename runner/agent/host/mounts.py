@@ -12,7 +12,7 @@ from typing import NamedTuple, Optional
 
 from ..answer import Refused, reply
 from ..arguments import parse_as
-from .contract import LookAtMount, MountedThere, ProbedFilesystem
+from .contract.mounts import LookAtMount, MountedThere, ProbedFilesystem
 
 OCTAL = re.compile(rb"\\([0-7]{3})")
 EXT = ("ext2", "ext3", "ext4")

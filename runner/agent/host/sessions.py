@@ -13,7 +13,7 @@ from ..answer import plain, reply
 from ..arguments import NoOptions, parse_as
 from ..command import ask
 from . import processes
-from .contract import Inhibitor, Up, User
+from .contract.sessions import Inhibitor, Up, User
 from .mounts import mounts, uuid_of
 
 # utmp(5); most 64-bit machines keep the 32-bit times of their elder brothers.

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from .. import tree, trust
 from ..regular import CHUNK
-from ..snapshots.contract import Walked
+from ..snapshots.contract.walk import Walked
 from .contract import FolderAttributes
 from .draft import ScanDraft
 from .entries import PackedFolder

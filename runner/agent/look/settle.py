@@ -13,7 +13,8 @@ from ..frames import DONE, NOT_NEEDED, Frame, frames
 from ..host.machine import machine_id
 from ..inodes import Inodes
 from ..rsync_lines import WHOLE, is_about_a_name, looked, unescaped
-from ..snapshots.contract import Explained, Walked
+from ..snapshots.contract.explain import Explained
+from ..snapshots.contract.walk import Walked
 from ..snapshots.explain import SourceTree, judge
 from .contract import NO_LIST, GoneName, ReplacedFolder, Settle, Settled, StayingFolder
 from .differences import FOLDER, GONE, REPLACED, SEEN, UNSEEN

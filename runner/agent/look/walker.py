@@ -13,7 +13,7 @@ from typing import NamedTuple
 from .. import tree
 from ..answer import Refused
 from ..host.mounts import mounts
-from ..snapshots.contract import Walked
+from ..snapshots.contract.walk import Walked
 from .reach import LONGEST, reach
 
 OPEN = 32

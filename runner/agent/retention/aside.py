@@ -17,7 +17,7 @@ from ..store.layout import StoreFolder, is_clean, lost, open_store, require_seal
 from ..store.lock import working
 from ..store.pins import pins
 from .bequest import adopt
-from .contract import AsideDropped, BringBack, BroughtBack, DropAside, PutAside, SetAside
+from .contract.aside import AsideDropped, BringBack, BroughtBack, DropAside, PutAside, SetAside
 from .floor import kept_floor
 from .owed import hand_on
 

@@ -16,7 +16,7 @@ from ..store import disk
 from ..store.layout import StoreFolder, lost, open_store, read_json, sealed
 from ..store.lock import working
 from . import contents, coverage, damage, manifest
-from .contract import Audit, Audited
+from .contract.audit import Audit, Audited
 from .findings import Findings
 
 DAY = 86400 * 10**9

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -133,6 +132,8 @@ def _append(sums: Path, batches: Iterable[tuple[bytes, ...]]) -> int:
     count = 0
     with durable.replacing(sums, 0o600) as stream:
         if sums.exists():
+            import shutil  # noqa: PLC0415  (slow to load: all compressions come along)
+
             with regular.opened(sums) as before:
                 shutil.copyfileobj(before, stream, regular.CHUNK)
         # A second gzip member: what reads the file reads both as one.

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple, Optional
 
-from ..store.contract import Gain
+from ..store.contract.freed import Gain
 
 # No number of ours is ever as large.
 MOST = 2**62

@@ -17,7 +17,7 @@ from ..arguments import PATH, parse_as
 from ..clock import LAST, at
 from ..look.listing import is_below
 from ..store.layout import StoreFolder, open_store, read_json, sealed
-from .contract import ListDamaged
+from .contract.audit import ListDamaged
 from .findings import NOTED, inode_at
 from .noted import DamagedName, remembered
 

@@ -14,7 +14,7 @@ from ..store.layout import StoreFolder, open_store, require_sealed, room, sealed
 from ..store.lock import working
 from ..store.pins import pins
 from ..store.proven import guarded
-from .contract import Expire, Expired
+from .contract.expire import Expire, Expired
 from .floor import StoreFloor, kept_floor
 from .owed import hand_on
 

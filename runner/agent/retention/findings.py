@@ -8,7 +8,7 @@ from typing import Optional
 
 from .. import tree
 from ..store.layout import StoreFolder, sealed
-from .contract import AuditFinding
+from .contract.audit import AuditFinding
 
 LISTED = 1000
 # A disk on which more is damaged in one night is dying.

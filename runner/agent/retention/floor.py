@@ -12,7 +12,7 @@ from ..arguments import parse_as
 from ..store import disk
 from ..store.layout import StoreFolder, is_clean, open_store, read_json, require_json
 from ..store.lock import working
-from .contract import Floor, FloorKept
+from .contract.floor import Floor, FloorKept
 
 
 class StoreFloor(NamedTuple):

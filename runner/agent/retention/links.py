@@ -10,7 +10,7 @@ from ..answer import reply
 from ..arguments import parse_as
 from ..store.layout import nearest, open_store, sealed
 from ..tree import folders
-from .contract import LinkGroups, Links
+from .contract.links import LinkGroups, Links
 
 # Names that an inode has in every snapshot, below which it is not counted: keeps memory small.
 FEW = 8

@@ -15,7 +15,7 @@ from ..store import aside, disk, freed, owned, received
 from ..store.layout import StoreFolder, folders, is_name, open_store, partials, read_json, sealed
 from ..store.lock import working
 from . import resume
-from .contract import Begin, Begun
+from .contract.begin import Begin, Begun
 from .instant import require_not_sealed
 
 

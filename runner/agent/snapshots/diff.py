@@ -12,7 +12,7 @@ from .. import tree
 from ..answer import Refused, reply, shown
 from ..arguments import parse_as
 from ..store.layout import open_store, require_sealed
-from .contract import Diff, DiffCounts, SnapshotDifference
+from .contract.diff import Diff, DiffCounts, SnapshotDifference
 from .find import request
 
 DEEPEST = 400

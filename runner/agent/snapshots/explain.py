@@ -17,7 +17,7 @@ from ..frames import Frame, frames
 from ..look.reach import TOO_DEEP, reach
 from ..regular import CHUNK
 from ..rsync_lines import WHOLE, is_about_a_name, looked, unescaped
-from .contract import Explain, Explained, Explanation
+from .contract.explain import Explain, Explained, Explanation
 
 CAUSES = ("vanished", "changed", "unreadable", "attributes", TOO_DEEP, "unexplained")
 

@@ -13,7 +13,7 @@ from .. import tree
 from ..answer import Refused, reply
 from ..arguments import MOST, parse_as
 from ..store.layout import StoreFolder, open_store, sealed
-from .contract import FileVersion, Find, Versions
+from .contract.find import FileVersion, Find, Versions
 
 
 def run(argv: Sequence[str]) -> int:

@@ -16,7 +16,7 @@ from ..frames import DONE, NOT_NEEDED, Frame, frames
 from ..rsync_lines import STATS, WHOLE, Sent, number, sent, unescaped
 from ..store import received
 from ..store.freed import BLOCK
-from .contract import CopiedFilesystem
+from .contract.record import CopiedFilesystem
 from .sums import Sums
 
 WIDEST_PATH = 200

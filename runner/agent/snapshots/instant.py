@@ -8,9 +8,9 @@ from datetime import timedelta
 from .. import clock
 from ..answer import AlreadyDone, reply
 from ..arguments import parse_as
-from ..store.contract import StillDue
+from ..store.contract.due import StillDue
 from ..store.layout import StoreFolder, open_store, read_json, sealed
-from .contract import NotSealed
+from .contract.not_sealed import NotSealed
 
 # A snapshot is named by the time at which it was planned, and that is after its instant, but for a clock set back.
 MARGIN = timedelta(days=1)

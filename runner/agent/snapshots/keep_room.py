@@ -16,7 +16,7 @@ from .. import clock, durable
 from ..answer import FAILED, NO_ROOM, Refused, reply
 from ..arguments import parse_as
 from ..host import room as rooms
-from ..host.contract import KeepRoom, LookAtRoom, RoomThere
+from ..host.contract.room import KeepRoom, LookAtRoom, RoomThere
 from ..host.room import Guard, Room
 from ..store.layout import open_store, read_json
 

@@ -21,7 +21,8 @@ from ..store.freed import BLOCK
 from ..store.layout import StoreFolder, is_name, open_store, read_json
 from ..store.lock import working
 from . import readme
-from .contract import LeftBehind, Seal, Sealed, SnapshotException, SnapshotRecord
+from .contract.record import LeftBehind, SnapshotException, SnapshotRecord
+from .contract.seal import Seal, Sealed
 from .gather import ExpectedOutputs, Gathered, gather
 from .instant import require_not_sealed
 from .sums import LEVEL, Sums, zipped

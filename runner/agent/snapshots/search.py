@@ -11,7 +11,7 @@ from .. import tree
 from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..store.layout import StoreFolder, open_store, require_sealed
-from .contract import NameFound, NamesFound, Search
+from .contract.search import NameFound, NamesFound, Search
 from .find import mtime, request
 
 # More names are counted, and not listed: nobody reads them.

@@ -17,7 +17,7 @@ from ..look.reach import TOO_DEEP
 from ..look.record import ScanSums
 from ..look.walker import Walker
 from ..rsync_lines import counted
-from .contract import Walk, Walked, WalkedNames
+from .contract.walk import Walk, Walked, WalkedNames
 
 
 def run(argv: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ from .. import tree
 from ..answer import Refused, reply
 from ..arguments import parse_as
 from . import inventory
-from .contract import Close, Closed
+from .contract.close import Close, Closed
 from .layout import StoreFolder, is_name, open_store
 
 MODE, LATEST = 0o700, "latest"

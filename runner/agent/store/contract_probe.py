@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import NamedTuple, Optional
 
 from ..arguments import AbsolutePath, Count, MachineId, SnapshotName
-from .contract import HolderAnswer
+from .contract.holder import HolderAnswer
+from .contract.proven import ProofAnswer
 
 
 class FilledAnswer(NamedTuple):
@@ -78,13 +79,6 @@ class SpaceAnswer(NamedTuple):
     last: Count = 0
     inodes_last: Count = 0
     system: str = ""
-
-
-class ProofAnswer(NamedTuple):
-    """The last drill of a sort that succeeded: of which snapshot, and when."""
-
-    snapshot: str
-    at: str
 
 
 class DamagedAnswer(NamedTuple):

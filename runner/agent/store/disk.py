@@ -13,7 +13,7 @@ from ..answer import Refused, reply
 from ..arguments import UUID, DeclaredDisk, parse_as
 from ..host.fstab import unmounted
 from ..host.mounts import EXT, device_of, mount_of, mounts, superblock, uuid_of
-from .contract import CheckDisk, DiskChecked
+from .contract.disk import CheckDisk, DiskChecked
 from .layout import StoreFolder, nearest, open_store, require_json
 
 HARMLESS = ("nosuid", "nodev")

@@ -11,7 +11,7 @@ from .. import durable
 from ..answer import reply
 from ..arguments import parse_as
 from . import disk, trash
-from .contract import DropPartials, PartialsDropped
+from .contract.partials import DropPartials, PartialsDropped
 from .layout import StoreFolder, known_of, open_store, partials
 from .lock import working
 

@@ -15,7 +15,7 @@ from ..arguments import parse_as
 from ..retention.counted import is_in_runs, left_of, own_of
 from ..tree import folders
 from . import aside, disk, inventory
-from .contract import Freed, Gain, Gains
+from .contract.freed import Freed, Gain, Gains
 from .layout import StoreFolder, open_store, partials, read_json, require_sealed, sealed
 from .lock import working
 

@@ -13,7 +13,7 @@ from .. import clock, durable
 from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
 from . import closed, disk, lock, owned
-from .contract import Hold, HoldAnswer, Release, Released, TakeOver
+from .contract.hold import Hold, HoldAnswer, Release, Released, TakeOver
 from .layout import StoreFolder, open_store
 
 STEP = 0.1

@@ -16,7 +16,8 @@ from ..retention import coverage, noted
 from ..retention.floor import kept_floor
 from . import aside, closed, disk, freed, layout, lock, owned, received
 from . import contract_probe as contract
-from .contract import HolderAnswer
+from .contract.holder import HolderAnswer
+from .contract.proven import ProofAnswer
 from .layout import StoreFolder
 from .pins import StoredPin, pins
 from .proven import guarded, proofs
@@ -103,7 +104,7 @@ def _problem(store: StoreFolder, state: disk.StoreDisk, *, exists: bool) -> str:
 
 
 def _snapshots(
-    store: StoreFolder, proven: Mapping[str, contract.ProofAnswer], pinned: Mapping[str, StoredPin]
+    store: StoreFolder, proven: Mapping[str, ProofAnswer], pinned: Mapping[str, StoredPin]
 ) -> tuple[contract.SnapshotAnswer, ...]:
     names = layout.folders(store)
     there = layout.sealed(store)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..answer import emit, reply
 from ..arguments import parse_as
-from .contract import Counts, Newest, Record
+from .contract.newest import Counts, Newest, Record
 from .layout import open_store, partials, require_json, require_sealed, room, sealed
 
 

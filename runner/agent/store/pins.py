@@ -9,7 +9,8 @@ from typing import NamedTuple
 from .. import clock, durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
-from . import contract, disk
+from . import disk
+from .contract import pins as contract
 from .layout import StoreFolder, open_store, require_json, require_sealed, sealed
 from .lock import working
 

@@ -14,8 +14,7 @@ from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
 from ..frames import frames
 from . import disk, lock
-from .contract import ProofKept, Prove
-from .contract_probe import ProofAnswer
+from .contract.proven import ProofAnswer, ProofKept, Prove
 from .layout import StoreFolder, is_name, open_store, read_json, require_json, require_sealed
 
 SORTS = ("files", "database")

@@ -12,7 +12,7 @@ from ..arguments import parse_as
 from ..mount_ids import mount_id
 from ..removal import Remover
 from . import disk
-from .contract import Reap, Reaped
+from .contract.reap import Reap, Reaped
 from .layout import StoreFolder, has_place, is_name, lost, open_store, partials, whose
 from .lock import working
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from runner.agent.arguments import argv
 from runner.agent.power.contract import InUse
-from runner.agent.store.contract import Release
+from runner.agent.store.contract.hold import Release
 from runner.model.plan import Argv, Check
 
 # 0: nothing found; 1: what was found is put right. Anything more leaves errors, or did not run to its end.

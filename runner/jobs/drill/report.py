@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from runner.agent.drill.contract import Compared, DumpProblem, DumpsTried, NameProblem, TriedDatabase
-from runner.agent.store.contract import ProofKept
+from runner.agent.store.contract.proven import ProofKept
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import STOPPED, JobReport, Outcome, State, Verdict

@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.agent.arguments import argv as words
 from runner.agent.drill.contract import UNTRIED, Bring, CompareDrill, DrawSample, DrillRoom, NewestDumps, TryDumps
-from runner.agent.store.contract import Prove
+from runner.agent.store.contract.proven import Prove
 from runner.model.facts import Facts, StoreFacts
 from runner.model.options import DrillOptions, DumpOptions
 from runner.model.plan import Argv, Command, Effect, Ended, Finding, Step

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from runner.agent.arguments import argv as words
 from runner.agent.power.contract import AskIdle, Idle, LookAfterBoot, Page
-from runner.agent.store.contract import TakeOver
+from runner.agent.store.contract.hold import TakeOver
 from runner.model.plan import Argv, Check
 from runner.model.site import Host
 from runner.model.text import whole_number

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from runner.agent.retention.contract import BringBack, DropAside, SetAside
-from runner.agent.store.contract import DropPartials
+from runner.agent.retention.contract.aside import BringBack, DropAside, SetAside
+from runner.agent.store.contract.partials import DropPartials
 from runner.jobs.retention import steps
 from runner.jobs.retention.thinning import counting
 from runner.model.facts import Snapshot, StoreFacts

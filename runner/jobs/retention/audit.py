@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from runner.agent.retention.contract import Audit
+from runner.agent.retention.contract.audit import Audit
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import steps
 from runner.jobs.retention.report import audit_report

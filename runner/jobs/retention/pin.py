@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from runner.agent.store.contract import Pin, Unpin
+from runner.agent.store.contract.pins import Pin, Unpin
 from runner.jobs.retention import steps
 from runner.model.facts import StoreFacts
 from runner.model.kind import Draft

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from runner.agent.retention.contract import Audited, BroughtBack, Expired, PutAside
-from runner.agent.store.contract import Counts, PartialsDropped
+from runner.agent.retention.contract.aside import BroughtBack, PutAside
+from runner.agent.retention.contract.audit import Audited
+from runner.agent.retention.contract.expire import Expired
+from runner.agent.store.contract.newest import Counts
+from runner.agent.store.contract.partials import PartialsDropped
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict

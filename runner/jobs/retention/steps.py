@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from runner.agent.retention.contract import Expire
+from runner.agent.retention.contract.expire import Expire
 from runner.jobs.retention.retention import Decision, Expiry
 from runner.model.facts import Snapshot, StoreFacts
 from runner.model.plan import Argv, Check, Command, Effect, Lock, Step

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
 
-from runner.agent.retention.contract import Links
+from runner.agent.retention.contract.links import Links
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import minimum, prune, retention, steps
 from runner.jobs.retention.doubts import by_host, sources

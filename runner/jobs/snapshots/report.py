@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from runner.agent.host.contract import RoomThere
-from runner.agent.retention.contract import LinkGroups
-from runner.agent.snapshots.contract import Begun, Sealed
+from runner.agent.host.contract.room import RoomThere
+from runner.agent.retention.contract.links import LinkGroups
+from runner.agent.snapshots.contract.begin import Begun
+from runner.agent.snapshots.contract.seal import Sealed
 from runner.jobs.retention.report import WELL, answered, counted, expired, spared, with_earlier
 from runner.jobs.snapshots import fallen, recycled, restored
 from runner.model.cause import Fault, of_store

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.agent.host.contract import Up
+from runner.agent.host.contract.sessions import Up
 from runner.agent.packages.contract import Outdated
 from runner.jobs.power.before import Before
 from runner.jobs.power.halt import Halt, halt_steps

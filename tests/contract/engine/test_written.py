@@ -7,8 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from runner.agent.snapshots.contract import Begun
-from runner.agent.store.contract import DiskChecked
+from runner.agent.snapshots.contract.begin import Begun
+from runner.agent.store.contract.disk import DiskChecked
 from runner.model.role import Role
 from runner.model.run import Verdict
 from tests.contract.engine.test_journal import NOW, PLAN, STEP, done, line, opened

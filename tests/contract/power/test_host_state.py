@@ -14,7 +14,7 @@ import pytest
 
 from runner.agent.answer import table
 from runner.agent.host import sessions
-from runner.agent.host.contract import Inhibitor
+from runner.agent.host.contract.sessions import Inhibitor
 from runner.agent.packages import kernels, outdated
 from runner.agent.packages.contract import Needrestart
 from runner.tools import detached

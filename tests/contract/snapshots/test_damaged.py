@@ -18,7 +18,7 @@ from runner.agent.answer import Refused
 from runner.agent.database.contract import DumpListing
 from runner.agent.frames import Frame, frames, json_lines
 from runner.agent.rsync_lines import sent
-from runner.agent.snapshots.contract import Versions
+from runner.agent.snapshots.contract.find import Versions
 from runner.agent.snapshots.gather import Gathered
 from runner.agent.snapshots.sums import sum_lines
 from runner.agent.store import disk

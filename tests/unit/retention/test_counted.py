@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runner.agent.retention.counted import left_of, own_of
-from runner.agent.store.contract import Gain
+from runner.agent.store.contract.freed import Gain
 
 A, B, C, D, E = NAMES = tuple(f"2026-11-2{day}T010000Z" for day in range(5))
 Records = dict[str, Mapping[str, Any]]

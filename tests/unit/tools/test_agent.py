@@ -9,11 +9,15 @@ import pytest
 
 from runner.agent.__main__ import VERBS, _run
 from runner.agent.arguments import argv as words
-from runner.agent.host.contract import LookAtMount
+from runner.agent.host.contract.mounts import LookAtMount
 from runner.agent.look.contract import Look, Settle
-from runner.agent.retention.contract import Expire, Floor
-from runner.agent.snapshots.contract import Begin, Explain, Seal, Walk
-from runner.agent.store.contract import Pin, Unpin
+from runner.agent.retention.contract.expire import Expire
+from runner.agent.retention.contract.floor import Floor
+from runner.agent.snapshots.contract.begin import Begin
+from runner.agent.snapshots.contract.explain import Explain
+from runner.agent.snapshots.contract.seal import Seal
+from runner.agent.snapshots.contract.walk import Walk
+from runner.agent.store.contract.pins import Pin, Unpin
 from runner.model.site import Host
 from runner.tools import agent
 

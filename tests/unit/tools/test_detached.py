@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from runner.agent.detached.contract import Changes, DetachAnswer, Detached, FollowUp
-from runner.agent.host.contract import Inhibitor, Up, User
+from runner.agent.host.contract.sessions import Inhibitor, Up, User
 from runner.agent.packages.contract import KernelVersions, Needrestart, Outdated
 from runner.tools import answers, detached
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 
 from runner.agent.compose.contract import Clone, Compose
 from runner.agent.look.contract import SPARING
-from runner.agent.snapshots.contract import Begin, NotSealed, Seal
+from runner.agent.snapshots.contract.begin import Begin
+from runner.agent.snapshots.contract.not_sealed import NotSealed
+from runner.agent.snapshots.contract.seal import Seal
 from runner.jobs.snapshots.steady.between import Manner, Source, Target
 from runner.jobs.snapshots.steady.transfer import Transfer, transfers
 from runner.model.plan import Effect, Ended, Step

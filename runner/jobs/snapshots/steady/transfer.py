@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from runner.agent.arguments import argv as words
-from runner.agent.host.contract import LookAtMount
+from runner.agent.host.contract.mounts import LookAtMount
 from runner.agent.look.contract import NO_LIST, NO_RECORD, Changed, Look, Settle
-from runner.agent.retention.contract import ListDamaged
-from runner.agent.snapshots.contract import Explain, Walk
+from runner.agent.retention.contract.audit import ListDamaged
+from runner.agent.snapshots.contract.explain import Explain
+from runner.agent.snapshots.contract.walk import Walk
 from runner.jobs.snapshots.steady.between import Manner, Source, Target, real
 from runner.model.facts import Filesystem
 from runner.model.plan import Argv, Check, Effect, Ended, Step
