@@ -17,7 +17,7 @@ from ..store import disk
 from ..store.layout import StoreFolder, is_name, open_store, read_json, require_sealed
 from ..store.lock import working
 from .basis import opened_top
-from .contract import Clone, Cloned, ClonedFilesystem
+from .contract.clone import Clone, Cloned, ClonedFilesystem
 from .full import full, not_full
 from .leaving import Taken
 from .places import emptied, placed

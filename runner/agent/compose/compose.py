@@ -21,7 +21,7 @@ from ..store import begun as begins
 from ..store import disk, received, trash
 from ..store.layout import StoreFolder, open_store
 from ..store.lock import working
-from .contract import Compose, Composed, ComposedFilesystem
+from .contract.compose import Compose, Composed, ComposedFilesystem
 from .full import not_full
 from .leaving import Leaving, Taken
 from .older import OlderSnapshots

@@ -14,7 +14,7 @@ from ..answer import Refused, plain, shown
 from ..frames import Frame
 from ..look.contract import FolderAttributes, Settled
 from .attributes import Attributes
-from .contract import ComposedFilesystem
+from .contract.compose import ComposedFilesystem
 from .missed import UNSTEADY
 
 

@@ -13,7 +13,7 @@ from ..answer import Refused
 from ..database import folder, sql, stored
 from ..database.contract import encoded
 from ..database.folder import Folder
-from .contract import DatabaseDump, DatabaseLacking, SnapshotDumps, Tablespace
+from .contract.dumps import DatabaseDump, DatabaseLacking, SnapshotDumps, Tablespace
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _TEXTS = ("server", "owner", "sha256", "encoding", "collate", "ctype", "data")

@@ -17,7 +17,7 @@ from ..host.mounts import EXT, mounts, uuid_of
 from ..packages.families import family as family_of
 from ..packages.installed import listed
 from ..tree import is_absence
-from .contract import About, BlockDevice, MachineFacts, MountedFilesystem
+from .contract.about import About, BlockDevice, MachineFacts, MountedFilesystem
 
 LONGEST = 1 << 20
 FAMILIES = {"debian": "debian", "ubuntu": "debian", "rhel": "redhat", "fedora": "redhat", "centos": "redhat"}

@@ -16,7 +16,7 @@ from ..snapshots import readme
 from ..store import disk, inventory
 from ..store.layout import StoreFolder, open_store, require_sealed
 from ..store.lock import working
-from .contract import AboutKept, AboutOf, KeepAbout, StoredAbout
+from .contract.keep import AboutKept, KeepAbout
 
 
 def about_of(argv: Sequence[str]) -> int:
@@ -24,7 +24,9 @@ def about_of(argv: Sequence[str]) -> int:
 
     The dumps are those in the folders of `--dumps`, and in those that were known when the snapshot was made.
     """
-    from . import dumps  # noqa: PLC0415  (half of a start, and the daily verb of this file reads no dump)
+    # Half of a start, and the daily verb of this file reads no dump.
+    from . import dumps  # noqa: PLC0415
+    from .contract.stored import AboutOf, StoredAbout  # noqa: PLC0415
 
     options = parse_as(AboutOf, argv)
     store, name = open_store(options.store), options.name

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.agent.arguments import argv
-from runner.agent.inventory import contract
+from runner.agent.inventory.contract import about as about_contract
+from runner.agent.inventory.contract import dumps as dumps_contract
+from runner.agent.inventory.contract import stored as stored_contract
+from runner.agent.inventory.contract.keep import KeepAbout
 from runner.model.plan import Argv, Command, Effect, Step
 from runner.model.role import Role
 from runner.model.site import Job, Site
@@ -16,28 +19,28 @@ from runner.tools import agent, answers
 _PATIENCE = 300
 
 # For those above, who know no contract of the agent.
-BlockDevice = contract.BlockDevice
-MountedFilesystem = contract.MountedFilesystem
-SnapshotDumps = contract.SnapshotDumps
-DatabaseDump = contract.DatabaseDump
-Tablespace = contract.Tablespace
-StoredAbout = contract.StoredAbout
+BlockDevice = about_contract.BlockDevice
+MountedFilesystem = about_contract.MountedFilesystem
+SnapshotDumps = dumps_contract.SnapshotDumps
+DatabaseDump = dumps_contract.DatabaseDump
+Tablespace = dumps_contract.Tablespace
+StoredAbout = stored_contract.StoredAbout
 
 
 def of(store: str, name: str, dumps: Sequence[str]) -> Argv:
     """The words of `about-of`: what was kept beside snapshot `name`, and the dumps in it. Reads only."""
-    return argv("about-of", contract.AboutOf(store, name, tuple(dumps)))
+    return argv("about-of", stored_contract.AboutOf(store, name, tuple(dumps)))
 
 
 def read(answer: Mapping[str, Any]) -> StoredAbout | None:
     """What `about-of` answered; None where it makes no sense. Then nobody knows what was kept."""
-    return answers.read(answer, contract.StoredAbout)
+    return answers.read(answer, StoredAbout)
 
 
 def steps(site: Site, job: Job, at: agent.At, name: str) -> tuple[Step, ...]:
     """Look at what the host of `job` is, read jobs.toml, keep both beside snapshot `name` of the store at `at`."""
     about, toml = f"{job.name}/about", f"{job.name}/site"
-    keep = contract.KeepAbout(
+    keep = KeepAbout(
         store=at.path,
         name=name,
         plan=at.plan,

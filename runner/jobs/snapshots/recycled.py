@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from runner.agent.compose.contract import NotCloned
+from runner.agent.compose.contract.clone import NotCloned
 from runner.agent.look.contract import SPARING
 from runner.jobs.snapshots.steady.between import SCANS
 from runner.model.role import Role

@@ -273,11 +273,3 @@ def test_a_folder_of_dumps_that_is_not_there_is_named_whole(tmp_path: Path) -> N
     assert (result.code, f"'{tmp_path}/srv/dumps'" in result.answer["error"]) == (1, True)
     result = execute((*PROGRAM, "db-newest", f"{tmp_path}/dumps", "/"), b'{"database": "babase"}')
     assert f"'{tmp_path}/dumps'" in result.answer["error"]
-
-
-@pytest.mark.parametrize("verb", ["store.hold", "snapshots.begin", "snapshots.seal", "store.trash", "store.newest"])
-def test_a_verb_of_every_day_starts_without_what_only_few_need(verb: str) -> None:
-    costly = {"subprocess", "ctypes", "runner.agent.store.contract_probe"}
-    code = f"import sys, runner.agent.{verb}; print(*sorted({costly} & set(sys.modules)))"
-    said = execute((PROGRAM[0], "-B", "-c", code))
-    assert (said.code, said.out) == (0, b"\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.agent.compose.contract import ComposedFilesystem
+from runner.agent.compose.contract.compose import ComposedFilesystem
 from runner.agent.compose.settled import SettledFilesystem, require_whole, settled
 from runner.agent.frames import Frame
 from tests.compare import differences, fingerprint

@@ -8,7 +8,7 @@ from io import BytesIO
 import pytest
 
 from runner.agent.answer import Refused
-from runner.agent.compose.contract import ComposedFilesystem
+from runner.agent.compose.contract.compose import ComposedFilesystem
 from runner.agent.compose.settled import Fates, SettledFilesystem, require_whole, settled, top_attributes
 from runner.agent.frames import Frame
 from runner.agent.look.contract import FolderAttributes, Settled

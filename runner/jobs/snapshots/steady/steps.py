@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from runner.agent.compose.contract import Clone, Compose
+from runner.agent.compose.contract.clone import Clone
+from runner.agent.compose.contract.compose import Compose
 from runner.agent.look.contract import SPARING
 from runner.agent.snapshots.contract.begin import Begin
 from runner.agent.snapshots.contract.not_sealed import NotSealed
