@@ -12,6 +12,7 @@ from ..answer import Refused, shown
 from ..mount_ids import MountId, mount_id
 from ..trust import US
 from .descent import Descent
+from .likeness import Original, seen
 
 # Folders, and names in them, that are read before their clones are written: on a spinning disk each turn costs a seek.
 FOLDERS, NAMES = 2000, 100_000
@@ -28,13 +29,14 @@ class ListedNames(NamedTuple):
 
 
 class ListedFolder(NamedTuple):
-    """A folder of the tree: how many are above it, what it is called, and the names in it.
+    """A folder of the tree: how many are above it, what it is called, what it is like, and the names in it.
 
     Where `is_left_out` it is empty here, and what it is there is another tree's.
     """
 
     depth: int
     name: str
+    original: Original
     names: ListedNames
     is_left_out: bool = False
 
@@ -80,7 +82,7 @@ def folders(top: int, mount: MountId, emptied: Iterable[Sequence[str]]) -> Gener
     way = Descent(top)
     try:
         names = listed_names(way.here)
-        yield ListedFolder(0, ".", names)
+        yield ListedFolder(0, ".", seen(way.here), names)
         waiting, points = [_in_order(names)], [_nested(emptied)]
         while waiting:
             if not waiting[-1]:
@@ -97,11 +99,11 @@ def folders(top: int, mount: MountId, emptied: Iterable[Sequence[str]]) -> Gener
                 raise Refused(f"something is mounted at {shown(name)} in a snapshot", "unmount it, then try again")
             is_left_out = inner is not None and not inner
             if closed or is_left_out:
-                yield ListedFolder(len(waiting), name, ListedNames({}, {}), is_left_out)
+                yield ListedFolder(len(waiting), name, seen(here, closed=closed), ListedNames({}, {}), is_left_out)
                 way.leave()
                 continue
             names = listed_names(here)
-            yield ListedFolder(len(waiting), name, names)
+            yield ListedFolder(len(waiting), name, seen(here), names)
             waiting.append(_in_order(names))
             points.append(inner or _NO_POINTS)
     finally:

@@ -46,6 +46,39 @@ class Descent:
             os.close(self._open.pop())
 
 
+class LateDescent:
+    """Going down a tree of which few folders are looked into: none is opened before somebody asks for it."""
+
+    def __init__(self, top: int) -> None:
+        self._opened = Descent(top)
+        self._depth = 0
+        self._names = list[bytes]()
+
+    @property
+    def here(self) -> int:
+        """The descriptor of the folder where we are; raises OSError where it cannot be opened."""
+        for name in self._names[self._depth :]:
+            self._opened.enter(tree.folder(self._opened.here, name))
+            self._depth += 1
+        return self._opened.here
+
+    def enter(self, name: bytes) -> None:
+        """Go down into the folder of this name."""
+        self._names.append(name)
+
+    def leave(self) -> None:
+        """Go up, also from the top."""
+        if len(self._names) == self._depth:
+            self._opened.leave()
+            self._depth -= 1
+        if self._names:
+            self._names.pop()
+
+    def close(self) -> None:
+        """Close all that is open."""
+        self._opened.close()
+
+
 def _identity(folder: int) -> tuple[int, int]:
     status = os.fstat(folder)
     return status.st_dev, status.st_ino

@@ -11,7 +11,7 @@ import gzip
 import os
 import zlib
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Optional
 
@@ -54,19 +54,19 @@ def several(inodes: array.array[int], at_once: int = AT_ONCE, most: int = MOST_G
 class GoneNames:
     """Names that one snapshot has of another's no more: these, and whatever is in the folders."""
 
-    def __init__(self, names: Collection[bytes], folders: Collection[bytes]) -> None:
+    def __init__(self, names: Set[bytes], folders: Set[bytes]) -> None:
         self._names = names
         self._folders = folders
-        self._last: tuple[bytes, bool] = b"", False
 
-    def __contains__(self, path: bytes) -> bool:
-        if path in self._names:
-            return True
-        parent = path.rpartition(b"/")[0]
-        # Lists go by folder.
-        if parent != self._last[0]:
-            self._last = parent, bool(self._folders) and self._is_in_folder(parent)
-        return self._last[1]
+    def among(self, paths: Iterable[bytes]) -> Set[bytes]:
+        """Those of the paths that are gone."""
+        asked = set(paths)
+        gone = self._names & asked
+        if not self._folders:
+            return gone
+        above = {path.rpartition(b"/")[0] for path in asked}
+        lost = {folder for folder in above if self._is_in_folder(folder)}
+        return gone | {path for path in asked if path.rpartition(b"/")[0] in lost} if lost else gone
 
     def _is_in_folder(self, parent: bytes) -> bool:
         parts = parent.split(b"/")

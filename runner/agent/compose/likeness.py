@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from .. import tree
 from .attributes import extended
@@ -13,14 +15,22 @@ _MODE = 0o7777
 _NOFOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
-def equalize(original: int, folder: int, *, closed: bool) -> os.stat_result:
-    """Give the open `folder` owner, mode, extended attributes (ACLs are some) and times of `original`, whose status
-    it gives.
+class Original(NamedTuple):
+    """What a folder is like: its status, and its extended attributes (ACLs are some)."""
 
-    `closed`: of `original` there is only a descriptor that is good to look at.
-    """
-    wanted, there = os.fstat(original), os.fstat(folder)
-    own, other = extended(folder), extended(f"/proc/self/fd/{original}" if closed else original)
+    status: os.stat_result
+    extended: Mapping[str, bytes]
+
+
+def seen(folder: int, *, closed: bool = False) -> Original:
+    """What an open folder is like; `closed`: its descriptor is only good to look at."""
+    return Original(os.fstat(folder), extended(f"/proc/self/fd/{folder}" if closed else folder))
+
+
+def equalize(original: Original, folder: int) -> None:
+    """Give the open `folder` owner, mode, extended attributes and times of `original`."""
+    wanted, there = original.status, os.fstat(folder)
+    own, other = extended(folder), original.extended
     owner, mode = (wanted.st_uid, wanted.st_gid), there.st_mode
     if owner != (there.st_uid, there.st_gid) or own != other:
         os.fchown(folder, *owner)
@@ -35,7 +45,6 @@ def equalize(original: int, folder: int, *, closed: bool) -> os.stat_result:
         os.fchmod(folder, wanted.st_mode & _MODE)
     if there.st_mtime_ns != wanted.st_mtime_ns:
         os.utime(folder, ns=(wanted.st_atime_ns, wanted.st_mtime_ns))
-    return wanted
 
 
 def copy(parent: int, name: str, place: int, new_name: str) -> int:

@@ -18,8 +18,8 @@ from ..mount_ids import mount_id
 from ..protected import clear_flags, is_protected, let_in
 from ..removal import Remover
 from ..trust import US
-from .basis import ListedFolder, ListedNames, batches, folders, listed_names, opened
-from .descent import Descent
+from .basis import ListedFolder, ListedNames, batches, folders, listed_names
+from .descent import Descent, LateDescent
 from .leaving import Taken, several
 from .likeness import copy, equalize
 
@@ -93,11 +93,11 @@ class TreeClone:
         return work._replace(removed=removed, room=self._room, groups=several(self._inodes))
 
     def _pass(self, emptied: Sequence[Sequence[str]]) -> TreeWork:
-        self._from, self._to = Descent(self._original), Descent(self._clone)
-        # Of each folder on the way: those in it that the clone lacks, and whether the original's is closed to us.
+        # Most folders of the original have nothing that the clone lacks: they are not opened again.
+        self._from, self._to = LateDescent(self._original), Descent(self._clone)
+        # The folders on the way, and those in each that the clone lacks.
+        self._way: list[ListedFolder] = []
         self._lacking: list[Collection[str]] = []
-        self._is_closed: list[bool] = []
-        self._is_left_out: list[bool] = []
         self._folders = self._kept = self._linked = 0
         self._room, self._inodes = Taken(), array.array("Q")
         made = self._made
@@ -125,7 +125,8 @@ class TreeClone:
         self._lacking.append(lacking)
         self._kept += len(names.others) - len(missing)
         self._linked += len(missing)
-        self._link(missing, listed.names.others)
+        if missing:
+            self._link(missing, listed.names.others)
 
     def _link(self, missing: Iterable[str], inodes: Mapping[str, int]) -> None:
         source, target, copies, link = self._from.here, self._to.here, self._copies, os.link
@@ -189,16 +190,15 @@ class TreeClone:
 
     def _enter(self, listed: ListedFolder) -> bool:
         """Go down into a folder of both trees, which is made where the clone lacks it; whether it was."""
-        is_new = closed = False
+        is_new = False
         if listed.depth:
-            source, closed = opened(self._from.here, listed.name)
-            self._from.enter(source)
+            name = os.fsencode(listed.name)
             is_new = listed.name in self._lacking[-1]
             if is_new:
-                os.mkdir(listed.name, _OWN, dir_fd=self._to.here)
-            self._to.enter(let_in(self._to.here, os.fsencode(listed.name)))
-        self._is_closed.append(closed)
-        self._is_left_out.append(listed.is_left_out)
+                os.mkdir(name, _OWN, dir_fd=self._to.here)
+            self._from.enter(name)
+            self._to.enter(let_in(self._to.here, name))
+        self._way.append(listed)
         here = self._to.here
         if not is_new:
             if mount_id(here) != self._mount:
@@ -210,10 +210,11 @@ class TreeClone:
 
     def _leave(self, depth: int) -> None:
         """Leave the folders that have so many above them; each has all that is to be in it, and gets its attributes."""
-        while len(self._is_closed) > depth:
-            status = equalize(self._from.here, self._to.here, closed=self._is_closed.pop())
-            if not self._is_left_out.pop():
-                self._room = self._room.and_of(status)
+        while len(self._way) > depth:
+            left = self._way.pop()
+            equalize(left.original, self._to.here)
+            if not left.is_left_out:
+                self._room = self._room.and_of(left.original.status)
             self._lacking.pop()
             self._from.leave()
             self._to.leave()

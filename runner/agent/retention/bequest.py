@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Optional
 
@@ -13,7 +13,7 @@ from .. import durable, regular
 from ..compose.leaving import GoneNames, gone_names
 from ..inodes import InodeNumbers, Inodes
 from ..rsync_lines import unescaped
-from ..snapshots.sums import LEVEL, algorithm, raw_sum_lines, sum_lines, zipped
+from ..snapshots.sums import LEVEL, RawSumLine, algorithm, raw_sum_lines, sum_lines, zipped
 from ..store.layout import StoreFolder, read_json
 from .counted import left_behind, mounts_of
 
@@ -21,20 +21,19 @@ LINES = 1000
 
 
 class ListOfSums:
-    """The lines of a snapshot's list; once all were read, `lines` are how many and `bytes` how long their files are."""
+    """The lines of a snapshot's list, many at once; once all were read, `lines` are how many."""
 
     def __init__(self, store: StoreFolder, name: str) -> None:
         self.is_read = False
         self.lines = 0
-        self.bytes = 0
         self._place = store, name
 
-    def __iter__(self) -> Iterator[Sequence[bytes]]:
-        lines = size = 0
-        for parts in raw_sum_lines(*self._place):
-            lines, size = lines + 1, size + int(parts[1])
-            yield parts
-        self.is_read, self.lines, self.bytes = True, lines, size
+    def __iter__(self) -> Iterator[Sequence[RawSumLine]]:
+        lines = 0
+        for many in raw_sum_lines(*self._place):
+            lines += len(many)
+            yield many
+        self.is_read, self.lines = True, lines
 
 
 def bequeath(
@@ -57,9 +56,7 @@ def bequeath(
             if _lost_its_own(store, heir):
                 lost = True
                 continue
-            batches = _batches(lines)
-            first = next(batches, None)
-            count += _append(store.sums(heir), itertools.chain((first,), batches)) if first else 0
+            count += _append(store.sums(heir), lines)
     except (OSError, EOFError, zlib.error):
         return None
     return None if lost else count
@@ -67,8 +64,8 @@ def bequeath(
 
 def _handed(
     store: StoreFolder, name: str, later: Sequence[str], listed: ListOfSums
-) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Each heir and its lines."""
+) -> Iterator[tuple[str, Iterator[Sequence[bytes]]]]:
+    """Each heir and its lines, many at once."""
     made_of_it = _made_of(store, name, later)
     gone = gone_names(store.gone(made_of_it)) if made_of_it else None
     if gone:
@@ -76,7 +73,7 @@ def _handed(
         return
     heirs = [other for number, other in enumerate(later) if not number or name in _older(store, other)]
     for number, heir in enumerate(heirs):
-        yield heir, _shared(store, name, heir, heirs[:number], listed)
+        yield heir, _batches(_shared(store, name, heir, heirs[:number], listed))
 
 
 def _made_of(store: StoreFolder, name: str, later: Sequence[str]) -> str:
@@ -93,11 +90,17 @@ def _made_of(store: StoreFolder, name: str, later: Sequence[str]) -> str:
     return made[0] if len(made) == 1 else ""
 
 
-def _staying(listed: ListOfSums, gone: GoneNames, before: str, usual: str) -> Iterator[bytes]:
+def _staying(listed: ListOfSums, gone: GoneNames, before: str, usual: str) -> Iterator[Sequence[bytes]]:
     """The lines of the names that are not gone, for a list whose algorithm is `usual`."""
-    for checksum, size, name in listed:
-        if (unescaped(name) if b"\\#" in name else name) not in gone:
-            yield _written(checksum, size, name, before, usual)
+    for many in listed:
+        paths = [unescaped(name) if b"\\#" in name else name for _, _, name in many]
+        left = gone.among(paths)
+        stay = [line for line, path in zip(many, paths) if path not in left]  # noqa: B905
+        if before == usual:
+            # Most of an expiry is this list.
+            yield [b"%s %s %s\n" % (checksum, size, name) for checksum, size, name in stay]
+        else:
+            yield [_written(checksum, size, name, before, usual) for checksum, size, name in stay]
 
 
 def _lost_its_own(store: StoreFolder, name: str) -> bool:
@@ -121,14 +124,15 @@ def adopt(store: StoreFolder, name: str, heir: str) -> Optional[int]:  # noqa: U
         return None
     try:
         own = {line.name for line in sum_lines(store, heir)}
-        batches = _batches(_alike(store, name, heir, own))
-        first = next(batches, None)
-        return _append(store.sums(heir), itertools.chain((first,), batches)) if first else 0
+        return _append(store.sums(heir), _batches(_alike(store, name, heir, own)))
     except (OSError, EOFError, zlib.error):
         return None
 
 
-def _append(sums: Path, batches: Iterable[tuple[bytes, ...]]) -> int:
+def _append(sums: Path, batches: Iterator[Sequence[bytes]]) -> int:
+    first = next(filter(None, batches), None)
+    if not first:
+        return 0
     count = 0
     with durable.replacing(sums, 0o600) as stream:
         if sums.exists():
@@ -138,7 +142,7 @@ def _append(sums: Path, batches: Iterable[tuple[bytes, ...]]) -> int:
                 shutil.copyfileobj(before, stream, regular.CHUNK)
         # A second gzip member: what reads the file reads both as one.
         with zipped(stream, LEVEL) as member:
-            for lines in batches:
+            for lines in itertools.chain((first,), batches):
                 member.write(b"".join(lines))
                 count += len(lines)
     return count
@@ -154,7 +158,7 @@ def _shared(store: StoreFolder, name: str, heir: str, before: Sequence[str], lis
     with contextlib.ExitStack() as open_trees:
         trees = (open_trees.enter_context(Inodes(store.root / each)) for each in (name, heir, *before))
         old, new, *others = map(InodeNumbers, trees)
-        for checksum, size, path in listed:
+        for checksum, size, path in itertools.chain.from_iterable(listed):
             place = unescaped(path)
             inode = old.of(place)
             known = inode is not None and inode == new.of(place)

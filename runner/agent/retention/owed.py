@@ -27,9 +27,9 @@ def hand_on(store: StoreFolder, name: str) -> Optional[int]:  # noqa: UP045
     older, later = counted[: counted.index(name)], counted[counted.index(name) + 1 :]
     lines = ListOfSums(store, name)
     inherited = bequeath(store, name, later, lines)
-    now = Listed(lines.lines, lines.bytes) if lines.is_read else _listed(store, name)
-    had = brought(store, name, now)
-    if later and (inherited is None or had.lines > now.lines):
+    if later and (inherited is None or _lacks(store, name, lines)):
+        now = _listed(store, name)
+        had = brought(store, name, now)
         lacked = had if inherited is None else Listed(had.lines - now.lines, max(0, had.bytes - now.bytes))
         try:
             _owe(store, name, later[0], _shared_unlisted(store, name, older[-1:], later[0], lacked))
@@ -37,6 +37,11 @@ def hand_on(store: StoreFolder, name: str) -> Optional[int]:  # noqa: UP045
             # It must not keep a full disk full; and debts that cannot be understood are not written over.
             return None
     return inherited
+
+
+def _lacks(store: StoreFolder, name: str, lines: ListOfSums) -> bool:
+    now = Listed(lines.lines, 0) if lines.is_read else _listed(store, name)
+    return brought(store, name, now).lines > now.lines
 
 
 def _listed(store: StoreFolder, name: str) -> Listed:

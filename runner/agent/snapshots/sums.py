@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
@@ -41,6 +42,10 @@ class Sums:
         self._stream.write(b"%s %d %s%s\n" % (file.checksum.encode(), file.size, place, file.name))
 
 
+# A line as it is written: the checksum, with its algorithm where that is not the usual one, the size, the name.
+RawSumLine = Sequence[bytes]
+
+
 class SumLine(NamedTuple):
     """One line: `name` is escaped, relative to the snapshot; `algorithm` in rsync's word."""
 
@@ -66,19 +71,21 @@ def sum_lines(store: StoreFolder, name: str) -> Iterator[SumLine]:
     Raises OSError, EOFError or zlib.error where the file is damaged.
     """
     usual = algorithm(store, name)
-    for checksum, size, path in raw_sum_lines(store, name):
+    for checksum, size, path in itertools.chain.from_iterable(raw_sum_lines(store, name)):
         other, _, plain = checksum.decode("ascii", "replace").rpartition(":")
         yield SumLine(other or usual, plain, int(size), path)
 
 
-def raw_sum_lines(store: StoreFolder, name: str) -> Iterator[Sequence[bytes]]:
-    """The same as they are written: the checksum with its algorithm where that is not the usual one, size, name."""
+def raw_sum_lines(store: StoreFolder, name: str) -> Iterator[Sequence[RawSumLine]]:
+    """The same as they are written, many at once."""
     path = store.sums(name)
     if not path.exists():
         return
     # Not by the lines of the GzipFile: each of those is a call in Python.
     with regular.opened(path) as packed, io.BufferedReader(gzip.open(packed, "rb"), CHUNK) as stream:
-        for raw in stream:
-            parts = raw.rstrip(b"\n").split(b" ", 2)
-            if len(parts) == 3 and parts[1].isdigit() and len(parts[1]) <= DIGITS and parts[2]:
-                yield parts
+        while lines := stream.readlines(CHUNK):
+            yield [
+                parts
+                for parts in (raw.rstrip(b"\n").split(b" ", 2) for raw in lines)
+                if len(parts) == 3 and parts[1].isdigit() and len(parts[1]) <= DIGITS and parts[2]
+            ]

@@ -54,8 +54,8 @@ def require_named(told: Path, basis: Path, place: Path) -> None:
     """Those that are told to be gone are what the basis has and the new one has not, or has of another inode."""
     gone, there, now = gone_names(told), inodes(basis), inodes(place)
     assert gone is not None
-    assert {name for name in there if b"srv/" + name in gone} == {
-        name for name, inode in there.items() if now.get(name) != inode
+    assert gone.among(b"srv/" + name for name in there) == {
+        b"srv/" + name for name, inode in there.items() if now.get(name) != inode
     }
 
 
