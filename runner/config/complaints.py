@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from difflib import get_close_matches
 from typing import Any, Protocol
 
 from runner.config import meant, remedy
+from runner.model.value import dataclass
 
 _TYPES = {
     "string": "a text in quotes",
