@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from runner.jobs.no_room import no_room
 from runner.jobs.snapshots import restored, shell
 from runner.model.facts import Facts, HostFacts, Snapshot
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.plan import Argv, Command, Effect, Ended, Finding, Lock, PlannedJob, Step
 from runner.model.role import Role
+from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Site, Store
 from runner.model.text import one_line
+from runner.model.value import dataclass
+from runner.report.default import default_report
 from runner.tools import agent, files, rsync, ssh
 
 # For those above.
@@ -84,6 +88,13 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     planned = _planned(request, lock, place)
     ends_of = (facts.hosts[host.name], facts.hosts[keeper.name])
     return Draft(planned=planned, steps=steps, findings=tuple(_findings(site, job, request, ends_of)))
+
+
+def restore_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+    """That all was restored, or how it stopped."""
+    words = "copied back, and compared byte for byte with the snapshot: no difference"
+    report = default_report(job, outcomes, around, job.headline or words)
+    return no_room(report, outcomes, "no space left for what is restored")
 
 
 def _made(host: Host, places: tuple[str, ...]) -> Argv:
