@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -113,7 +113,7 @@ class Transport(ABC):
         Linux has.
         """
         target = PurePosixPath(path)
-        fresh = target.with_name(f".{secrets.token_hex(8)}.put")
+        fresh = target.with_name(f".{os.urandom(8).hex()}.put")
         digest = hashlib.sha256(content).hexdigest()
         names = (str(target.parent), str(fresh), str(target), f"{mode:04o}", digest)
         return self.run(("sh", "-c", _PLACE, "put", *names), stdin=(content,), timeout=PUT_TIMEOUT)
