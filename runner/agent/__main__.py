@@ -36,6 +36,7 @@ VERBS = {
     "room": "snapshots.keep_room:room",
     "record": "store.newest:record",
     "find": "snapshots.find:run",
+    "in-newest": "snapshots.find:in_newest",
     "make-restored": "snapshots.restored:make",
     "restored": "snapshots.restored:run",
     "clear-restored": "snapshots.restored:clear",

@@ -37,6 +37,7 @@ READERS: Mapping[str, str] = {
     "databases": "database.databases",
     "dumps": "database.dumps",
     "restored": "snapshots.restored",
+    "in-newest": "snapshots.find",
 }
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time
-from difflib import get_close_matches
 from typing import Any, Protocol
 
 from runner.config import meant, remedy
+from runner.model.value import dataclass
 
 _TYPES = {
     "string": "a text in quotes",
@@ -181,6 +180,8 @@ class Problem:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Give the known word that `name` most likely stands for, a slip or two of the hand away, or ""."""
+    from difflib import get_close_matches  # late: most that is written is right
+
     slips = max(1, (len(name) + 2) // 4)
     near = get_close_matches(name, tuple(known), n=3, cutoff=0.6)
     return next((word for word in near if _slips(name, word) <= slips), "")

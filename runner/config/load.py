@@ -7,7 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,13 @@ from runner.config import (
     remedy,
     site_values,
     soundness,
-    syntax,
 )
 from runner.config.complaints import KeyPath, Problem, no_such
-from runner.config.toml_lines import key_lines, line_of
 from runner.model.errors import ConfigError, HookUnfit
 from runner.model.fitting import Fitting
 from runner.model.kind import JobKind
 from runner.model.site import Site
+from runner.model.value import dataclass
 
 Table = dict[str, Any]
 Names = Mapping[str, Sequence[str]]
@@ -119,11 +118,15 @@ def _parse(content: bytes, path: Path) -> tuple[str, Table]:
     except RecursionError:
         line, what = 1, "is nested too deeply"
     except ValueError as error:
+        from runner.config import syntax  # late, as what finds a line: a file is right nearly always
+
         line, what = syntax.explain(text, error)
     raise ConfigError(str(path), [f"{path.name}:{line}: {what}"], do=_REST)
 
 
 def _error(path: Path, text: str, wrong: Iterable[Problem], *, do: str = "") -> ConfigError:
+    from runner.config.toml_lines import key_lines, line_of
+
     lines = key_lines(text)
     placed = sorted({(line_of(problem.path, lines), _line(problem)) for problem in wrong})
     return ConfigError(str(path), [f"{path.name}:{line}: {text}" for line, text in placed], do=do)

@@ -6,7 +6,8 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+
+from runner.model.value import dataclass
 
 KeyPath = tuple[str | int, ...]
 Word = tuple[str, int]

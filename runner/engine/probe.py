@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from runner.hosts import boot
+from runner.hosts import boot, kept
 from runner.hosts.session import KEPT_OUT
 from runner.hosts.transport import Local, Result, Transport
 from runner.model.errors import RunnerError
@@ -267,6 +266,15 @@ def runner_agent() -> bytes:
         b"".join(b"%s\0%d\0%s" % (name.encode(), len(names[name]), names[name]) for name in sorted(names))
     )
     names["__main__.py"] = _DOOR.format(sources.hexdigest()).encode()
+    # What packs them is a part of what it is.
+    of = sources.digest() + Path(__file__).read_bytes()
+    return kept.kept(folder / "__init__.py", agent.ARTIFACT, of, functools.partial(_packed, names))
+
+
+def _packed(names: Mapping[str, bytes]) -> bytes:
+    """One file of these, which Python runs."""
+    import zipfile  # late: it is packed once
+
     stream = io.BytesIO()
     # Nothing of the caller's Python and no site-packages: safer for root, and a quarter of its start is saved.
     stream.write(b"#!/usr/bin/env -S python3 -IS\n")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from statistics import median
 from typing import Any
 
 from runner.model.plan import PREPARE
 from runner.model.run import Verdict
+from runner.model.value import dataclass
 
 _LAST = 10
 
@@ -113,5 +112,7 @@ class RunProgress:
             "SELECT started, ended FROM jobs WHERE job = ? AND verdict NOT IN (?, ?) ORDER BY rowid DESC LIMIT ?",
             job, Verdict.FAILED.value, Verdict.NOTHING.value, _LAST,
         )  # fmt: skip
+        from statistics import median  # late: only a look at a run asks for it
+
         times = [(datetime.fromisoformat(begin), datetime.fromisoformat(end)) for begin, end in rows]
         return median(max((end - begin).total_seconds(), 0.0) for begin, end in times) if times else None

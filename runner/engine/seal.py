@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import os
-import secrets
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,11 +58,11 @@ def _read(path: Path) -> bytes:
 def _make(path: Path) -> bytes:
     """Another runner may make it at the same moment: the first one counts, and none is ever seen half written."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{secrets.token_hex(8)}.key")
+    draft = path.with_name(f".{os.urandom(8).hex()}.key")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(_LENGTH))
+            file.write(os.urandom(_LENGTH))
             file.flush()
             os.fsync(descriptor)
         path.hardlink_to(draft)

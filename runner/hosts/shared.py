@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import select
 import socket
 import threading
@@ -44,7 +43,7 @@ class SharedConnections:
         """What a process must have in its environment to be served."""
         with self._lock:
             if self._connections and self._listening is None:
-                self._address = f"runner-{secrets.token_hex(16)}"
+                self._address = f"runner-{os.urandom(16).hex()}"
                 self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
                 self._listening.bind(f"\0{self._address}")
                 self._listening.listen()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import shlex
 import threading
 from collections.abc import Sequence
@@ -75,7 +75,7 @@ class _RemoteCommand:
         self._barred = ""
         self._host, self._argv = host, argv
         self._connection = connection
-        self._token = secrets.token_hex(16)
+        self._token = os.urandom(16).hex()
         self._head: bytes | None = b""
         self._begun = False
         self.shell = self._shell_errors = b""

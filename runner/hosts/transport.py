@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runner.hosts.process import Process
 from runner.hosts.session import GRACE, KEPT_ERR, Carrier, Limits, Pace, Session, StopSignal
 from runner.hosts.shared import SharedConnections
+from runner.model.value import dataclass
 
 PUT_TIMEOUT = 60.0
 
@@ -113,7 +113,7 @@ class Transport(ABC):
         Linux has.
         """
         target = PurePosixPath(path)
-        fresh = target.with_name(f".{secrets.token_hex(8)}.put")
+        fresh = target.with_name(f".{os.urandom(8).hex()}.put")
         digest = hashlib.sha256(content).hexdigest()
         names = (str(target.parent), str(fresh), str(target), f"{mode:04o}", digest)
         return self.run(("sh", "-c", _PLACE, "put", *names), stdin=(content,), timeout=PUT_TIMEOUT)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, ClassVar
 
+import schema
 from runner.model.cause import Fault, of_store
 from runner.model.facts import Facts, Probe, StoreFacts
 from runner.model.kind import Draft
@@ -48,9 +49,9 @@ class Bundled:
 @cache
 def own_keys(kind: str) -> Mapping[str, Any]:
     """JSON Schema 2020-12 of the keys that jobs of this bundled kind have beside the common ones."""
-    text = files("schema").joinpath(f"kinds/{kind}.schema.json").read_text("utf-8")
-    schema: Mapping[str, Any] = json.loads(text)
-    return schema
+    text = (Path(schema.__file__).parent / f"kinds/{kind}.schema.json").read_text("utf-8")
+    keys: Mapping[str, Any] = json.loads(text)
+    return keys
 
 
 def unusable(job: Job, store: Store, facts: StoreFacts, do: str) -> Draft | None:

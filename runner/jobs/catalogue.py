@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib import import_module
@@ -16,6 +15,7 @@ from runner.model.kind import Beyond, Draft, JobKind
 from runner.model.plan import PREPARE, Finding, Forecast, PlannedJob, Skip
 from runner.model.run import Around, JobReport, Outcome, Reporter
 from runner.model.site import Job, Site
+from runner.model.value import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,7 +106,7 @@ REPORTERS: dict[str, Reporter] = {
     PREPARE: LateReport(place="prepare:prepare_report"),
     "aside": LateReport(place="retention.report:aside_report"),
     "drop": LateReport(place="retention.report:drop_report"),
-    "restore": LateReport(place="snapshots.report:restore_report"),
+    "restore": LateReport(place="snapshots.restore:restore_report"),
     "restore-db": LateReport(place="database.report:restored"),
     "swap-db": LateReport(place="database.report:restored"),
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 _DRAFT = re.compile(r"\..+\.([0-9]+)\.tmp")
 
 
-def put(path: Path, content: str) -> None:
+def put(path: Path, content: str | bytes) -> None:
     """Write it in place of what is there, in a folder that is made if need be.
 
     OSError, and nothing is left of it; but where only the folder could not be synced, it is in place.
@@ -22,8 +22,8 @@ def put(path: Path, content: str) -> None:
     draft.unlink(missing_ok=True)
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(content)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
             os.fsync(descriptor)
         draft.rename(path)

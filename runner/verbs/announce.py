@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
 from runner.config.plugins import Hooks
 from runner.engine.journal import Journal
-from runner.jobs.power import agent_checks, boot_checks, window
-from runner.jobs.power.downtime import downtime
-from runner.jobs.power.report import away
 from runner.jobs.snapshots.when import time_of
 from runner.model.errors import ReportUndelivered, UsageError
 from runner.model.facts import Announced, Facts, Probe
@@ -23,6 +20,7 @@ from runner.model.role import Phase, Role
 from runner.model.run import Outcome, Pass, State
 from runner.model.site import Job, Site
 from runner.model.text import length
+from runner.model.value import dataclass
 
 # An interruption that has not come by then will not come today; people may go on with their work.
 _OVERDUE = timedelta(hours=2)
@@ -90,6 +88,8 @@ def announce(desk: NoticeDesk, name: str, at: str, reason: str) -> Announcement:
 
 def _require_possible(desk: NoticeDesk, job: Job, announced: Announced, now: datetime) -> None:
     """UsageError, with the first time that will do, where the job would refuse to run at the announced one."""
+    from runner.jobs.power import window  # late, as all of power: every run settles, and few have been announced
+
     terms = _terms(desk, job)
     if not isinstance(terms, RebootOptions | HaltOptions):
         return
@@ -111,6 +111,9 @@ def _require_possible(desk: NoticeDesk, job: Job, announced: Announced, now: dat
 def _foretold(desk: NoticeDesk, job: Job, moment: datetime) -> tuple[float, float] | None:
     """The least and the most seconds that it should take; None where it does not come back by itself, or a
     disk is checked of which nobody knows how long that takes."""
+    from runner.jobs.power import agent_checks, boot_checks
+    from runner.jobs.power.downtime import downtime
+
     # Only a job that switches a host off has an option for how to start it.
     if hasattr(job.options, "start"):
         return None
@@ -214,6 +217,8 @@ def _settled(desk: NoticeDesk, notice: Notice, *, unseen: bool) -> Iterator[Find
 
 def _end_of(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> tuple[_End, float | None]:
     """How a job ended for the users, and how long its host was away; "" where it interrupted nobody."""
+    from runner.jobs.power.report import away
+
     steps = {step.id: step for item in done for step in item.plan.steps}
     taking = [outcome for outcome in outcomes if steps[outcome.step].takes_power]
     down = [outcome for outcome in taking if outcome.state == State.DONE]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,10 +12,11 @@ from runner.engine.probe import ask, ask_lines
 from runner.jobs.snapshots.lost import gone
 from runner.jobs.snapshots.when import moment_of, pick
 from runner.model.errors import FactsIncomplete, RunnerError, UsageError
-from runner.model.facts import Facts, Snapshot, StoreFacts
+from runner.model.facts import Facts, Probe, Snapshot, StoreFacts
 from runner.model.plan import Plan
 from runner.model.site import Site, Store
 from runner.model.text import remedied
+from runner.model.value import dataclass
 from runner.tools import agent
 from runner.verbs.app import App
 
@@ -52,14 +53,16 @@ def holdings(app: App, names: Sequence[str] = ()) -> tuple[Holding, ...]:
     return gathered(app, names)[0]
 
 
-def gathered(app: App, names: Sequence[str], more: Sequence[str] = ()) -> tuple[tuple[Holding, ...], Facts]:
-    """As `holdings`, with the facts of their hosts and of those in `more`."""
+def gathered(
+    app: App, names: Sequence[str], more: Sequence[str] = (), probes: Sequence[Probe] = ()
+) -> tuple[tuple[Holding, ...], Facts]:
+    """As `holdings`, with the facts of their hosts and of those in `more`, which are asked for `probes` too."""
     known = {store.name: store for store in app.site.stores}
     for name in names:
         if name not in known:
             raise UsageError(f"there is no store '{name}'", do=f"the stores are: {', '.join(sorted(known))}")
     stores = [store for store in app.site.stores if not names or store.name in names]
-    facts = app.gather(tuple(dict.fromkeys([*(store.host for store in stores), *more])))
+    facts = app.gather(tuple(dict.fromkeys([*(store.host for store in stores), *more])), probes)
     return tuple(_holding(app.site, store, facts) for store in stores), facts
 
 
@@ -192,7 +195,8 @@ def restoring(app: App, host: str, path: str, when: str, to: str, store: str) ->
     path, _ = _absolute(path), to and _absolute(to)
     if host not in (names := [declared.name for declared in app.site.hosts]):
         raise UsageError(f"there is no host '{host}' in jobs.toml", do=f"the hosts are: {', '.join(names)}")
-    held, facts = gathered(app, (store,) if store else (), (host,))
+    probes = restore.probes(app.site, host, path, when, store)
+    held, facts = gathered(app, (store,) if store else (), (host,), probes)
     if facts.hosts[host].error:
         raise FactsIncomplete(f"{host} cannot be read: {facts.hosts[host].error}", do=facts.hosts[host].do)
     reasons: list[str] = []
@@ -205,7 +209,7 @@ def restoring(app: App, host: str, path: str, when: str, to: str, store: str) ->
         if isinstance(chosen, str):
             reasons.append(f"store {holding.store.name}: {chosen}")
             continue
-        if not _has(app, holding, path, chosen.name):
+        if not (restore.seen(facts, holding.store, chosen) or _has(app, holding, path, chosen.name)):
             reasons.append(f"{chosen.name} of store {holding.store.name} has no {path}")
             continue
         request = restore.RestoreRequest(host=host, path=path, store=holding.store, snapshot=chosen, to=to)

@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import tempfile
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -30,6 +29,8 @@ class Spare:
     @cached_property
     def folder(self) -> Path:
         """The folder, this user's alone; a signal that ends the process removes it first. OSError."""
+        import tempfile  # late: nearly every state takes what is written
+
         # What is ignored stays ignored, and only the main thread may ask for signals.
         with contextlib.suppress(ValueError):
             for number in _ENDS:

@@ -1,4 +1,4 @@
-"""`find`: the versions of one path over all sealed snapshots."""
+"""`find`: the versions of one path over all sealed snapshots. `in-newest`: whether the newest of a host has it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any
 from .. import tree
 from ..answer import Refused, reply
 from ..arguments import MOST, parse_as
-from ..store.layout import StoreFolder, open_store, sealed
+from ..store.layout import StoreFolder, open_store, read_json, sealed
 from .contract.find import FileVersion, Find, Versions
+from .contract_restored import InNewest, SeenInNewest
 
 
 def run(argv: Sequence[str]) -> int:
@@ -43,6 +44,21 @@ def run(argv: Sequence[str]) -> int:
         versions[alike] = before._replace(last=name, snapshots=before.snapshots + 1) if before else version
     reply(Versions(tuple(versions.values()), missing))
     return 0
+
+
+def in_newest(argv: Sequence[str]) -> int:
+    """Print what `read` gives."""
+    reply(read(argv))
+    return 0
+
+
+def read(argv: Sequence[str]) -> SeenInNewest:
+    """Whether the path is in the newest sealed snapshot of that host. Reads only; raises OSError as `find`."""
+    options = parse_as(InNewest, argv)
+    store, parts = open_store(options.store), tree.components(options.path)
+    own = (name for name in reversed(sealed(store)) if read_json(store.record(name)).get("host") == options.host)
+    newest = next(own, "")
+    return SeenInNewest(newest, bool(newest) and _at(store, newest, parts) is not None)
 
 
 def request(key: str, example: str) -> dict[str, Any]:

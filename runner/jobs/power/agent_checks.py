@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from runner.agent.arguments import argv as words
 from runner.agent.power.contract import BootChecks, ExtFilesystem, LookAtBoot
 from runner.jobs.disks import tune2fs
 from runner.jobs.disks.tune2fs import Shape, Superblock
 from runner.model.facts import Probe, Reading
+from runner.model.value import dataclass
 from runner.tools import answers
 
 ID = "fsck"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from runner.model.value import dataclass
 
 # Bytes a second, slow and fast: an old disk behind USB 2 and a new one; flash behind a bad bridge and a good one.
 _TURNING = (25e6, 250e6)

@@ -1,4 +1,4 @@
-"""What became of a snapshot, of the check of a store, of a restore."""
+"""What became of a snapshot, of the check of a store."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from runner.agent.host.contract.room import RoomThere
 from runner.agent.retention.contract.links import LinkGroups
 from runner.agent.snapshots.contract.begin import Begun
 from runner.agent.snapshots.contract.seal import Sealed
+from runner.jobs.no_room import no_room
 from runner.jobs.retention.report import WELL, answered, counted, expired, spared, with_earlier
 from runner.jobs.snapshots import fallen, recycled, restored
 from runner.model.cause import Fault, of_store
@@ -20,22 +20,6 @@ from runner.model.site import Store
 from runner.model.text import count, one_line, size
 from runner.report.default import default_report, tail
 from runner.tools.answers import read
-
-
-def no_room(report: JobReport, outcomes: Sequence[Outcome], head: str, cause: str = "") -> JobReport:
-    """The report, and what a transfer really stopped of, where the host of the disk says that nothing was left."""
-    looked = next((each for each in outcomes if each.role == Role.ROOM and each.state == State.FAILED), None)
-    there = read(looked.result, RoomThere) if looked else None
-    if there is None or not there.error:
-        return report
-    scarce = there.free_inodes * there.last_bytes < there.free_bytes * there.last_inodes
-    free = f"{size(there.free_bytes)}{f' and {there.free_inodes:,} inodes' if scarce else ''}"
-    last = f"{size(there.last_bytes)}{f' and {there.last_inodes:,} inodes' if scarce else ''}"
-    whose = f"its system, which is on the same filesystem ({there.system})" if there.system else "the disk itself"
-    sent = f" (about {size(there.sent)})" if there.sent else ""
-    text = f"{head}: {free} free, and the last {last} stay free for {whose}; what was sent{sent} is kept"
-    # What rsync said last is only that it was ended.
-    return replace(report, verdict=Verdict.FAILED, headline=text, details=(), cause=cause)
 
 
 def snapshot_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
@@ -162,10 +146,3 @@ def too_many_links(store: Store, answer: Mapping[str, Any]) -> str:
         f"more than the {groups.limit:,} links that the disk allows: it is copied once more after "
         f"{count(groups.limit // groups.largest_group, 'snapshot')}"
     )
-
-
-def restore_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    """That all was restored, or how it stopped."""
-    words = "copied back, and compared byte for byte with the snapshot: no difference"
-    report = default_report(job, outcomes, around, job.headline or words)
-    return no_room(report, outcomes, "no space left for what is restored")

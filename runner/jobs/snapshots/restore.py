@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from runner.agent.arguments import argv
+from runner.agent.snapshots.contract_restored import InNewest, SeenInNewest
+from runner.jobs.no_room import no_room
 from runner.jobs.snapshots import restored, shell
-from runner.model.facts import Facts, HostFacts, Snapshot
+from runner.jobs.snapshots.when import means_newest
+from runner.model.facts import Facts, HostFacts, Probe, Snapshot
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.plan import Argv, Command, Effect, Ended, Finding, Lock, PlannedJob, Step
 from runner.model.role import Role
+from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Site, Store
 from runner.model.text import one_line
-from runner.tools import agent, files, rsync, ssh
+from runner.model.value import dataclass
+from runner.report.default import default_report
+from runner.tools import agent, answers, files, rsync, ssh
 
 # For those above.
 SIDE = restored.SIDE
@@ -32,6 +39,33 @@ class RestoreRequest:
     store: Store
     snapshot: Snapshot
     to: str = ""
+
+
+def probes(site: Site, host: str, path: str, when: str, only: str) -> tuple[Probe, ...]:
+    """Whether the newest snapshot of `host` has `path`, of each store, or of `only`; nothing where another is meant.
+
+    Whoever reads a host answers that beside: to ask once more costs more than all that is asked.
+    """
+    stores = [store for store in site.stores if means_newest(when) and only in ("", store.name)]
+    return tuple(
+        Probe(
+            id=_probe(store),
+            host=store.host,
+            argv=(agent.ARTIFACT, *argv("in-newest", InNewest(site.host(store.host).at(store.path), host, path))),
+        )
+        for store in stores
+    )
+
+
+def seen(facts: Facts, store: Store, snapshot: Snapshot) -> bool:
+    """Whether it was seen that this snapshot has what is asked for; False where it was not, or is not known."""
+    reading = facts.reading(store.host, _probe(store))
+    answer = answers.read(reading.out, SeenInNewest) if reading and reading.exit == 0 else None
+    return answer is not None and answer.snapshot == snapshot.name and answer.there
+
+
+def _probe(store: Store) -> str:
+    return f"in-newest.{store.name}"
 
 
 def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> Draft:
@@ -84,6 +118,13 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     planned = _planned(request, lock, place)
     ends_of = (facts.hosts[host.name], facts.hosts[keeper.name])
     return Draft(planned=planned, steps=steps, findings=tuple(_findings(site, job, request, ends_of)))
+
+
+def restore_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+    """That all was restored, or how it stopped."""
+    words = "copied back, and compared byte for byte with the snapshot: no difference"
+    report = default_report(job, outcomes, around, job.headline or words)
+    return no_room(report, outcomes, "no space left for what is restored")
 
 
 def _made(host: Host, places: tuple[str, ...]) -> Argv:

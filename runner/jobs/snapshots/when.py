@@ -25,7 +25,7 @@ def pick(sealed: Sequence[Snapshot], when: str, *, zone: str, now: datetime) -> 
     if not sealed:
         return "there is no snapshot yet"
     name = when.strip()
-    if name in ("", "latest"):
+    if means_newest(when):
         return sealed[-1]
     if name == "previous":
         return sealed[-2] if len(sealed) > 1 else f"there is none before {sealed[-1].name}, the only one"
@@ -37,6 +37,11 @@ def pick(sealed: Sequence[Snapshot], when: str, *, zone: str, now: datetime) -> 
         return f"'{when}' is not a time: say {WHEN_HELP}"
     before = [snapshot for snapshot in sealed if (at := snapshot_time(snapshot.name)) and at <= moment]
     return before[-1] if before else f"the oldest snapshot is {sealed[0].name}, later than '{when}'"
+
+
+def means_newest(when: str) -> bool:
+    """Whether it is the newest snapshot, whichever that is."""
+    return when.strip() in ("", "latest")
 
 
 def moment_of(when: str, *, zone: str, now: datetime) -> datetime | None:

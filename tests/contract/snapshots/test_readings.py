@@ -268,6 +268,33 @@ def test_an_answer_that_nobody_reads_ends_quietly(house: Storehouse) -> None:
     assert done.stderr == b""
 
 
+def test_whether_the_newest_of_a_host_has_a_path_is_asked_beside_all_else(house: Storehouse) -> None:
+    (house.source / "etc").mkdir()
+    (house.source / "etc/hosts").write_text("x")
+    house.snapshot(ONE)
+    (house.source / "etc/hosts").unlink()
+    house.snapshot(TWO, ONE)
+    (house.root / THREE).mkdir()  # it is not sealed
+    record = house.root / f".runner/records/{TWO}.json"
+    host = json.loads(record.read_text())["host"]
+
+    def seen(whose: str, path: str) -> dict[str, Any]:
+        argv = ["in-newest", str(house.root), whose, "--", path]
+        answer = house.call(*argv).answer
+        given = request(house, commands=[{"id": "a", "argv": ["runner-agent", *argv], "timeout": 5}])
+        reading = house.call("probe", given=given).answer["readings"]["a"]
+        assert (reading["exit"], json.loads(reading["out"])) == ("error" in answer, answer)
+        return dict(answer)
+
+    assert seen(host, "/etc") == {"snapshot": TWO, "there": True}
+    assert seen(host, "/etc/hosts") == {"snapshot": TWO, "there": False}
+    assert seen("other", "/etc") == {"snapshot": "", "there": False}
+    record.write_text(json.dumps({**json.loads(record.read_text()), "host": "other"}))
+    assert seen(host, "/etc/hosts") == {"snapshot": ONE, "there": True}
+    assert seen("other", "/etc/hosts") == {"snapshot": TWO, "there": False}
+    assert "error" in seen(host, "/../x")
+
+
 def test_a_folder_of_dumps_that_is_not_there_is_named_whole(tmp_path: Path) -> None:
     result = execute((*PROGRAM, "db-newest", str(tmp_path), "/srv/dumps"), b'{"database": "babase"}')
     assert (result.code, f"'{tmp_path}/srv/dumps'" in result.answer["error"]) == (1, True)

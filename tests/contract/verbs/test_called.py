@@ -136,13 +136,3 @@ def test_a_checkout_that_was_moved_makes_its_programs_anew(tmp_path: Path) -> No
     assert "making .venv" not in make()
     program.write_text("#!/where/it/was/.venv/bin/python\n")
     assert "making .venv" in make()
-
-
-def test_the_help_of_status_loads_no_room_of_a_job() -> None:
-    script = (
-        "import sys, contextlib\nfrom runner.__main__ import run\n"
-        "with contextlib.redirect_stdout(None), contextlib.suppress(SystemExit):\n    run(['status', '--help'])\n"
-        "print([name for name in sys.modules if name.startswith('runner.jobs')])"
-    )
-    said = subprocess.run((sys.executable, "-c", script), cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert said.stdout == "[]\n"
