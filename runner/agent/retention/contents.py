@@ -8,6 +8,7 @@ so that snapshots may come and go between two nights.
 from __future__ import annotations
 
 import itertools
+import operator
 import os
 import stat
 import time
@@ -18,7 +19,7 @@ from typing import NamedTuple
 from ..inodes import Inodes
 from ..rsync_lines import unescaped
 from ..snapshots.checksum import Checksums, OpenFile
-from ..snapshots.sums import SumLine, sum_lines
+from ..snapshots.sums import SumLine, raw_sum_lines, sum_lines
 from ..store.layout import StoreFolder, sealed
 from .coverage import Listed
 from .findings import Findings
@@ -29,6 +30,8 @@ GROWTH = 8
 # A file is open while it waits for the others of its batch; a process may have 1024 open.
 BATCH_FILES = 512
 BATCH_BYTES = 64 << 20
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_SIZE = operator.attrgetter("size")
 
 
 class File(NamedTuple):
@@ -133,11 +136,11 @@ def _weigh(store: StoreFolder, findings: Findings) -> _Weights:
         lines = size = 0
         weights.listed[name] = Listed(0, 0)
         try:
-            for line in sum_lines(store, name):
-                share = _share(line.name)
-                weights.bytes[share] += line.size
+            for _, length, path in raw_sum_lines(store, name):
+                share, weight = _share(path), int(length)
+                weights.bytes[share] += weight
                 weights.lines[share] += 1
-                lines, size = lines + 1, size + line.size
+                lines, size = lines + 1, size + weight
             weights.sound.append(name)
             weights.listed[name] = Listed(lines, size)
         except (OSError, EOFError, zlib.error):
@@ -159,11 +162,15 @@ def _how_many(weights: _Weights, cursor: int, bounds: Bounds) -> int:
 def _collect(store: StoreFolder, snapshots: Sequence[str], cursor: int, count: int) -> list[list[File]]:
     """The files of each of the `count` shares from `cursor` on."""
     shares: list[list[File]] = [[] for _ in range(count)]
+
+    def is_in(name: bytes) -> bool:
+        return (_share(name) - cursor) % SHARES < count
+
     for number, name in enumerate(snapshots):
         lines: dict[bytes, list[SumLine]] = {}
-        for line in sum_lines(store, name):
+        for line in sum_lines(store, name, None if count == SHARES else is_in):
             # Nothing can rot in an empty file, and that it is empty the manifest shows.
-            if line.size and (_share(line.name) - cursor) % SHARES < count:
+            if line.size:
                 lines.setdefault(line.name, []).append(line)
         for place, (path, own) in enumerate(lines.items()):
             shares[(_share(path) - cursor) % SHARES].append(File(number, place, name, path, tuple(own)))
@@ -213,7 +220,7 @@ def _check_batch(inodes: Inodes, batch: Sequence[File], checksums: Checksums, fi
         good = checksums.agree([OpenFile(descriptor, file.lines) for file, descriptor, _ in regular])
         right = {descriptor for (_, descriptor, _), fine in zip(regular, good) if fine}  # noqa: B905
         for file, descriptor, status in opened:
-            if descriptor not in right or all(line.size != status.st_size for line in file.lines):
+            if descriptor not in right or status.st_size not in map(_SIZE, file.lines):
                 findings.add("content", unescaped(file.name), file.snapshot, status.st_ino)
             if checksums.can_check(file.lines):
                 yield status.st_size
@@ -224,8 +231,8 @@ def _check_batch(inodes: Inodes, batch: Sequence[File], checksums: Checksums, fi
 
 def _open(inodes: Inodes, file: File) -> int:
     # The name came with the transfer: a link on the way to it would lead out of the snapshot.
-    parent, _, name = unescaped(file.name).rpartition(b"/")
+    parent, _, name = file.lines[0].path.rpartition(b"/")
     folder = inodes.folder(parent)
     if folder is None or name == b"..":
         raise FileNotFoundError
-    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    return os.open(name, _FILE, dir_fd=folder)

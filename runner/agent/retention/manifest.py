@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Optional
 
 from .. import durable, regular, tree
+from ..inodes import ENCODING, ERRORS
 from ..regular import CHUNK
 from ..rsync_lines import escaped, unescaped
 from ..snapshots.sums import zipped
@@ -23,6 +25,9 @@ from ..tree import TreeEntry, folders
 from .findings import Findings
 
 REMEMBERED = 500_000
+PIECE = 1 << 18
+# A folder lists no number below 0.
+NO_INODE = -1
 
 
 def take(store: StoreFolder, name: str) -> None:
@@ -46,20 +51,21 @@ class Digests:
     """
 
     def __init__(self, most: int = REMEMBERED) -> None:
-        self._most = most
-        self._known: dict[tuple[int, int], bytes] = {}
+        self._left = most
+        self._known: dict[int, dict[int, bytes]] = {}
         self._sound = True
 
-    def of(self, device: int, inode: int) -> Optional[bytes]:  # noqa: UP045
-        """The digest of what a folder lists as `inode`; None where it was not looked at."""
-        return self._known.get((device, inode)) if self._sound else None
+    def on(self, device: int) -> Mapping[int, bytes]:
+        """The digests of what the folders of a device list as each inode, as far as it was looked at."""
+        return self._known.setdefault(device, {}) if self._sound else {}
 
     def add(self, inode: int, status: os.stat_result, digest: bytes) -> None:
         """Remember what was listed as `inode` and has this status, unless it is a folder or in one snapshot only."""
         # Some filesystems list other numbers than they give their files.
         self._sound = self._sound and inode == status.st_ino
-        if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode) and len(self._known) < self._most:
-            self._known[status.st_dev, inode] = digest
+        if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode) and self._left:
+            self._left -= 1
+            self._known.setdefault(status.st_dev, {})[inode] = digest
 
 
 def compare(store: StoreFolder, name: str, findings: Findings, digests: Digests) -> None:
@@ -93,14 +99,14 @@ def _differences(
     try:
         device = os.fstat(descriptor).st_dev
         with os.scandir(descriptor) as entries:
-            present = {os.fsencode(entry.name): entry.inode() for entry in entries}
-        for name, digest in known.items():
+            present = {entry.name.encode(ENCODING, ERRORS): entry.inode() for entry in entries}
+        seen = digests.on(device)
+        # Most are files that an earlier snapshot has too.
+        for name in [name for name, digest in known.items() if seen.get(present.get(name, NO_INODE)) != digest]:
+            digest, inode = known[name], present.get(name)
             below = path + b"/" + name if path else name
-            inode = present.get(name)
             if name != b"." and inode is None:
                 yield "missing", below, None
-                continue
-            if inode is not None and digests.of(device, inode) == digest:
                 continue
             entry = TreeEntry(name, tree.status(descriptor, name))
             actual = digest_of(descriptor, entry)
@@ -135,16 +141,21 @@ def blocks(store: StoreFolder, name: str) -> Iterator[tuple[bytes, dict[bytes, b
 
     Raises OSError, EOFError or zlib.error where the manifest is damaged.
     """
-    path: bytes = b""
-    entries: dict[bytes, bytes] = {}
-    with regular.opened(store.names(name)) as packed, gzip.open(packed, "rb") as stream:
-        for number, raw in enumerate(stream):
-            line = raw.rstrip(b"\n")
+    path, lines = b"", list[bytes]()
+    # Not by the lines of the GzipFile: each of those is a call in Python.
+    with regular.opened(store.names(name)) as packed, io.BufferedReader(gzip.open(packed, "rb"), PIECE) as stream:
+        for number, line in enumerate(stream):
             if line.startswith(b"/"):
                 if number:
-                    yield path, entries
-                path, entries = unescaped(line[1:]) if line != b"/" else b"", {}
+                    yield path, _digests(lines)
+                below = line[1:].rstrip(b"\n")
+                path, lines = unescaped(below) if below else b"", []
             else:
-                digest, _, entry = line.partition(b" ")
-                entries[unescaped(entry)] = digest
-        yield path, entries
+                lines.append(line)
+        yield path, _digests(lines)
+
+
+def _digests(lines: Sequence[bytes]) -> dict[bytes, bytes]:
+    """The names and digests of a folder's lines."""
+    parts = [line.rstrip(b"\n").partition(b" ") for line in lines]
+    return {unescaped(name) if b"\\#" in name else name: digest for digest, _, name in parts}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from .sums import SumLine
 # A disk that gives less than this, in bytes a second, is as good as gone.
 SLOWEST = 1_000_000
 PATIENCE = 120
+_ALGORITHM = operator.attrgetter("algorithm")
 
 
 class OpenFile(NamedTuple):
@@ -37,7 +39,7 @@ class Checksums:
 
     def can_check(self, lines: Sequence[SumLine]) -> bool:
         """Whether one of these checksums can be made here."""
-        return any(line.algorithm in self._known for line in lines)
+        return not self._known.isdisjoint(map(_ALGORITHM, lines))
 
     def agree(self, files: Sequence[OpenFile]) -> list[bool]:
         """For each file whether its content has the checksum of one of its lines.
@@ -45,9 +47,10 @@ class Checksums:
         What cannot be read does not; what cannot be checked does. Read from the disk, as far as the
         kernel lets go of what it remembers of them.
         """
+        advise, forget, fetch = os.posix_fadvise, os.POSIX_FADV_DONTNEED, os.POSIX_FADV_WILLNEED
         for descriptor, _ in files:
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-            os.posix_fadvise(descriptor, 0, CHUNK, os.POSIX_FADV_WILLNEED)
+            advise(descriptor, 0, 0, forget)
+            advise(descriptor, 0, CHUNK, fetch)
         sums: Mapping[int, str] = {}
         if self._xxhsum:
             fast = [file.descriptor for file in files if any(line.algorithm == "xxh128" for line in file.lines)]
@@ -55,6 +58,9 @@ class Checksums:
         return [self._agrees(file, sums) for file in files]
 
     def _agrees(self, file: OpenFile, sums: Mapping[int, str]) -> bool:
+        algorithm, checksum, _, _ = file.lines[0]
+        if len(file.lines) == 1 and algorithm in self._known:
+            return self._made(algorithm, file.descriptor, sums) == checksum
         made: dict[str, str] = {}
         checked = False
         for algorithm, checksum, _, _ in file.lines:

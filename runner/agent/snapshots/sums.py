@@ -6,8 +6,8 @@ import gzip
 import io
 import itertools
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, BinaryIO, NamedTuple, Optional
 
 from .. import regular
 from ..arguments import DIGITS
@@ -65,15 +65,21 @@ def algorithm(store: StoreFolder, name: str) -> str:
     return str(read_json(store.record(name)).get("checksum", "xxh128"))
 
 
-def sum_lines(store: StoreFolder, name: str) -> Iterator[SumLine]:
+def sum_lines(
+    store: StoreFolder,
+    name: str,
+    wanted: Optional[Callable[[bytes], bool]] = None,  # noqa: UP045
+) -> Iterator[SumLine]:
     """Every line of snapshot `name` that can be read, in constant memory; none if there is no file.
 
-    Raises OSError, EOFError or zlib.error where the file is damaged.
+    `wanted` says of an escaped name whether its line is. Raises OSError, EOFError or zlib.error where the file is
+    damaged.
     """
     usual = algorithm(store, name)
     for checksum, size, path in itertools.chain.from_iterable(raw_sum_lines(store, name)):
-        other, _, plain = checksum.decode("ascii", "replace").rpartition(":")
-        yield SumLine(other or usual, plain, int(size), path)
+        if wanted is None or wanted(path):
+            other, _, plain = checksum.decode("ascii", "replace").rpartition(":")
+            yield SumLine(other or usual, plain, int(size), path)
 
 
 def raw_sum_lines(store: StoreFolder, name: str) -> Iterator[Sequence[RawSumLine]]:

@@ -44,8 +44,8 @@ def test_what_several_names_share_is_remembered_on_its_device_and_nothing_else()
     digests.add(7, status(7), b"seven")
     digests.add(8, status(8, links=1), b"eight")
     digests.add(9, status(9, FOLDER), b"nine")
-    assert [digests.of(1, inode) for inode in (7, 8, 9)] == [b"seven", None, None]
-    assert digests.of(2, 7) is None
+    assert [digests.on(1).get(inode) for inode in (7, 8, 9)] == [b"seven", None, None]
+    assert not digests.on(2)
 
 
 def test_where_folders_list_other_numbers_nothing_is_known_by_number() -> None:
@@ -53,11 +53,11 @@ def test_where_folders_list_other_numbers_nothing_is_known_by_number() -> None:
     digests.add(7, status(7), b"seven")
     digests.add(8, status(1008, links=1), b"eight")
     digests.add(9, status(9), b"nine")
-    assert [digests.of(1, inode) for inode in (7, 8, 9)] == [None, None, None]
+    assert [digests.on(1).get(inode) for inode in (7, 8, 9)] == [None, None, None]
 
 
 def test_no_more_is_remembered_than_has_room() -> None:
     digests = Digests(most=2)
     for inode in (7, 8, 9):
         digests.add(inode, status(inode), b"%d" % inode)
-    assert [digests.of(1, inode) for inode in (7, 8, 9)] == [b"7", b"8", None]
+    assert [digests.on(1).get(inode) for inode in (7, 8, 9)] == [b"7", b"8", None]
