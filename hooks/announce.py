@@ -7,6 +7,7 @@ sent are those of `[hooks.mail]`. In the sandbox nothing is sent: the message is
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,7 +18,6 @@ from runner.hookspecs import hookimpl
 from runner.model.errors import ReportUndelivered
 from runner.model.notice import Notice
 from runner.model.text import length
-from runner.model.value import dataclass
 
 _HEADLINES = {
     "coming": "{host} will be down from {when}, for {downtime}",

@@ -8,6 +8,7 @@ up; with "defer" that one boot passes without.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hooks import fsck_findings, fsck_steps
@@ -16,7 +17,6 @@ from runner.jobs.power import agent_checks
 from runner.model.facts import Facts, Probe
 from runner.model.plan import Finding, Insertion, Plan, PlannedJob, Step
 from runner.model.site import Site
-from runner.model.value import dataclass
 
 # Kinds of jobs that end a boot: only then is it worth half a second to see how fast a disk is.
 ENDS_BOOT = ("reboot", "upgrade", "halt")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hooks.fsck_steps import SOURCE
@@ -19,7 +19,6 @@ from runner.model.plan import Effect, Finding, Plan, Severity, Step
 from runner.model.role import Role
 from runner.model.site import Disk, Site
 from runner.model.text import count, length, one_line, size
-from runner.model.value import dataclass
 
 DAMAGED = "have a Linux administrator unmount it and run:"
 NEAR = timedelta(days=7)

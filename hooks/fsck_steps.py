@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from runner.jobs.disks import e2fsck, mount, tune2fs
@@ -14,7 +14,6 @@ from runner.model.names import plan_id
 from runner.model.plan import Argv, Check, Command, Effect, Insertion, PlannedJob, Step
 from runner.model.role import Role
 from runner.model.site import Disk, Site
-from runner.model.value import dataclass
 from runner.tools import agent, detached
 
 DAY = 86400

@@ -7,6 +7,7 @@ sandbox nothing is sent: the message is a file in `sandbox/mail`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hooks import mail_text
@@ -14,7 +15,6 @@ from hooks.post import Letter, Post
 from runner.hookspecs import hookimpl
 from runner.model.errors import ReportUndelivered
 from runner.model.run import Report, Verdict
-from runner.model.value import dataclass
 from runner.tools import called
 
 

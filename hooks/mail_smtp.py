@@ -10,12 +10,12 @@ import socket
 import ssl
 import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Literal
 
 from runner.model.errors import ReportUndelivered
-from runner.model.value import dataclass
 from runner.tools import trust
 
 PATIENCE = 60  # seconds that a mail server may take to answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -16,7 +16,6 @@ from typing import Any
 
 from hooks import mail_local, mail_text
 from runner.model.errors import ReportUndelivered
-from runner.model.value import dataclass
 
 # What may stand in an envelope and a header as it is: a comma would make one person two, and a dash at the start
 # would be an option of sendmail.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,6 @@ from runner.model.errors import FactsIncomplete
 from runner.model.run import JobLine, Verdict
 from runner.model.site import Job, Site
 from runner.model.text import count, length, one_line, size
-from runner.model.value import dataclass
 from runner.report.line import Line, Style, line
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Protocol
 
 from runner.config import meant, remedy
-from runner.model.value import dataclass
 
 _TYPES = {
     "string": "a text in quotes",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from runner.config import here, order, overlap, remedy
 from runner.config.complaints import KeyPath, Problem, nearest, no_such
 from runner.model.options import DrillOptions, SnapshotOptions
 from runner.model.site import Job, Site
-from runner.model.value import dataclass
 
 Names = tuple[str, ...] | None
 # Where something is named, what it is, and its name.

@@ -7,7 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,6 @@ from runner.model.errors import ConfigError, HookUnfit
 from runner.model.fitting import Fitting
 from runner.model.kind import JobKind
 from runner.model.site import Site
-from runner.model.value import dataclass
 
 Table = dict[str, Any]
 Names = Mapping[str, Sequence[str]]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from runner.config import remedy
 from runner.config.toml_lines import Repeated
-from runner.model.value import dataclass
 
 Answer = tuple[int, str] | None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import is_dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
@@ -22,7 +22,6 @@ from runner.model.notice import Notice
 from runner.model.plan import Finding, Insertion, Plan, PlannedJob, Step
 from runner.model.run import Report, Undelivered
 from runner.model.site import Hook, Site
-from runner.model.value import dataclass
 
 if TYPE_CHECKING:
     import pluggy

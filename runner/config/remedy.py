@@ -7,10 +7,10 @@ import posixpath
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from runner.config import quantity
-from runner.model.value import dataclass
 
 BOOLEANS = {"yes": "true", "on": "true", "y": "true", "true": "true"}
 BOOLEANS |= {"no": "false", "off": "false", "n": "false", "false": "false"}

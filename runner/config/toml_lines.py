@@ -6,8 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-
-from runner.model.value import dataclass
+from dataclasses import dataclass
 
 KeyPath = tuple[str | int, ...]
 Word = tuple[str, int]

@@ -7,12 +7,12 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from runner.model.errors import RunnerError, remedy
-from runner.model.value import dataclass
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS asides (

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,7 +28,6 @@ from runner.model.plan import Effect, Lock, Plan, PlannedJob, Step, WaitFor
 from runner.model.role import Role
 from runner.model.run import STOPPED, Outcome, State
 from runner.model.text import printable
-from runner.model.value import dataclass
 from runner.tools.agent import HolderAnswer, LockAnswer
 from runner.tools.answers import last_object, read
 from runner.tools.lack import plain

@@ -15,6 +15,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,6 @@ from runner.model.facts import Timed, Wrote
 from runner.model.plan import Effect, Plan, Step
 from runner.model.role import Role
 from runner.model.run import JobLine, Outcome, Past, State, Verdict
-from runner.model.value import dataclass
 
 _UNENDED = "WHERE ended IS NULL ORDER BY rowid DESC"
 

@@ -6,14 +6,13 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from runner.engine.alive import alone
 from runner.model.errors import RunnerError, remedy
 from runner.model.facts import BoundMachine
 from runner.model.names import MACHINE
-from runner.model.value import dataclass
 from runner.tools import private
 from runner.tools.answers import json_object, understood
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, assert_never
@@ -21,7 +21,6 @@ from runner.model.plan import Check, Command, Effect, Ended, PutFile, Step, Wait
 from runner.model.role import Role
 from runner.model.run import STOPPED, Outcome, State
 from runner.model.text import excerpt, printable
-from runner.model.value import dataclass
 from runner.tools import rsync
 from runner.tools.answers import last_object
 

@@ -7,12 +7,11 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
 from runner.model.run import Report
-from runner.model.value import dataclass
 from runner.tools import private
 from runner.tools.answers import json_object, understood
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any, NamedTuple
 
 from runner.hosts.session import StopSignal
 from runner.model.plan import WaitFor
 from runner.model.text import length, printable
-from runner.model.value import dataclass
 
 _SILENCES = 3
 # A look that was under way when the run was stopped has this long. It may be at a host that is down.

@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from signal import SIGKILL, SIGTERM
 from typing import NamedTuple, Protocol
-
-from runner.model.value import dataclass
 
 KEPT_OUT = 1 << 20
 KEPT_ERR = 16 << 10

@@ -7,12 +7,12 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runner.hosts.process import Process
 from runner.hosts.session import GRACE, KEPT_ERR, Carrier, Limits, Pace, Session, StopSignal
 from runner.hosts.shared import SharedConnections
-from runner.model.value import dataclass
 
 PUT_TIMEOUT = 60.0
 

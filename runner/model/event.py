@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from runner.model.plan import Plan, Step
 from runner.model.run import Outcome, Report
-from runner.model.value import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

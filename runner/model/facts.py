@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Literal
 
 from runner.model.names import AbsolutePath, Count, Digest, MachineId, PlainWord, SnapshotName, SnapshotNameOrNone, Uuid
 from runner.model.role import Role
 from runner.model.stored import DamagedFilesystem, Filled
-from runner.model.value import dataclass
 
 # The most characters that are read of what a probe's command printed.
 PRINTED = 64 * 1024 * 1024

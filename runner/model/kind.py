@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -10,7 +11,6 @@ from runner.model.facts import Facts, Probe
 from runner.model.plan import Finding, Forecast, PlannedJob, Skip, Step
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
-from runner.model.value import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

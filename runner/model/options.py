@@ -5,11 +5,11 @@ Apart from the kinds themselves, so that jobs.toml can be read without loading w
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
 from runner.model.site import Amount
-from runner.model.value import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
-
-from runner.model.value import dataclass
 
 What = (
     Literal["lock", "interrupted", "broken", "half", "boot full", "disk full", "expired", "signature"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
 from typing import Literal
 
 from runner.model.role import Phase, Role
-from runner.model.value import dataclass
 
 Argv = tuple[str, ...]
 Need = Literal["device", "packages", "power", "network"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from runner.model import cause
 from runner.model.plan import Finding, Plan, PlannedJob, Skip
 from runner.model.role import Role
-from runner.model.value import dataclass
 
 
 class State(StrEnum):

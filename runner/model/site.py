@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 from runner.model.plan import Effect
-from runner.model.value import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,6 @@ from runner.model.plan import Finding, Forecast, Plan, Skip
 from runner.model.run import Past
 from runner.model.site import Job, Site
 from runner.model.text import minute
-from runner.model.value import dataclass
 
 MOST = 10
 

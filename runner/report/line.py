@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Literal
-
-from runner.model.value import dataclass
 
 Style = Literal["", "head", "dim", "good", "warn", "bad", "name", "advice", "command"]
 Line = tuple[tuple[str, Style], ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,6 @@ from runner.model.role import Phase
 from runner.model.run import JobReport, Report, Verdict
 from runner.model.site import Site
 from runner.model.text import length, minute, one_line
-from runner.model.value import dataclass
 from runner.report.line import Line, Style, line
 from runner.report.todo import to_do
 

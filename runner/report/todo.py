@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from runner.model.cause import is_busy, of_job
 from runner.model.plan import Finding
 from runner.model.run import JobReport, Stop, Todo, Verdict
 from runner.model.text import count, one_line
-from runner.model.value import dataclass
 
 MOST = 5
 _NAMES = 3
@@ -25,7 +23,7 @@ class ToDo:
     left: tuple[Finding, ...] = ()
 
 
-@dataclasses.dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class _Item:
     """All that has one cause. `rank` is that of its most important part."""
 

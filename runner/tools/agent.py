@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from runner.agent.arguments import DeclaredDisk, argv, parse_as
@@ -27,7 +28,6 @@ from runner.agent.store.contract.reap import Reap
 from runner.model.errors import FactsIncomplete
 from runner.model.plan import Argv
 from runner.model.site import Host
-from runner.model.value import dataclass
 from runner.tools.answers import Contract, read
 
 PROGRAM = "/usr/local/sbin/runner-agent"

@@ -8,10 +8,9 @@ import shlex
 import shutil
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-from runner.model.value import dataclass
 
 SITE = "jobs.toml"
 _VERBS = "plan|apply|run|status|snapshots|find|diff|restore-db|restore|bare-metal|pin|announce|validate|config|history"

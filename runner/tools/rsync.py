@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from runner.model.facts import Rsync
 from runner.model.plan import Argv
 from runner.model.text import whole_number
-from runner.model.value import dataclass
 
 # %n is escaped by rsync (\#ooo) and cannot hold "//", so every line parses in one way only.
 LINE = "--out-format=%i|%C|%l|%n//%L"

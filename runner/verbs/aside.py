@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from runner.jobs.retention import aside
@@ -13,7 +14,6 @@ from runner.model.facts import Facts, StoreFacts
 from runner.model.kind import Draft
 from runner.model.plan import Plan
 from runner.model.site import Site
-from runner.model.value import dataclass
 from runner.verbs.app import App
 from runner.verbs.browse import Holding, gathered, missing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from runner.model.errors import UsageError
 from runner.model.facts import Snapshot
 from runner.model.site import Disk, Host, Site, Store
 from runner.model.text import one_line, size
-from runner.model.value import dataclass
 from runner.tools.called import AS_WRITTEN, Spelling
 from runner.verbs.app import App
 from runner.verbs.browse import Holding, holdings, missing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -16,7 +16,6 @@ from runner.model.facts import Facts, Probe, Snapshot, StoreFacts
 from runner.model.plan import Plan
 from runner.model.site import Site, Store
 from runner.model.text import remedied
-from runner.model.value import dataclass
 from runner.tools import agent
 from runner.verbs.app import App
 

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Protocol
@@ -20,7 +20,6 @@ from runner.model.event import Event, RunFinished
 from runner.model.names import plan_id
 from runner.model.plan import Finding
 from runner.model.run import Pass, Report, Reporter, Todo
-from runner.model.value import dataclass
 from runner.report import outcome
 from runner.report.report import RunResult, compose
 from runner.tools.lack import plain

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -15,7 +15,6 @@ from runner.model.plan import Finding, Plan, PlannedJob, Skip
 from runner.model.run import Reporter
 from runner.model.site import Job, Site
 from runner.model.text import minute
-from runner.model.value import dataclass
 from runner.planning import schedule
 from runner.planning.schedule import DueJobs
 

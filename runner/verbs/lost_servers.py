@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from runner.jobs.database.agent import DatabaseServer
 from runner.jobs.snapshots.inventory import DatabaseDump, SnapshotDumps, StoredAbout, Tablespace
 from runner.model.text import one_line
-from runner.model.value import dataclass
 
 _UNITS = (
     (re.compile(r"/var/lib/postgresql/([0-9.]+)/([\w.-]+)"), r"postgresql@\1-\2"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from runner.engine.probe import ask
@@ -17,7 +18,6 @@ from runner.model.facts import Facts, Snapshot
 from runner.model.kind import Draft
 from runner.model.plan import Argv, Plan, Skip
 from runner.model.site import Job
-from runner.model.value import dataclass
 from runner.tools import answers
 from runner.verbs.app import App
 

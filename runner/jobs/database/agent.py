@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from runner.agent.arguments import argv
 from runner.agent.database import contract, contract_restore
@@ -10,7 +11,6 @@ from runner.agent.database.contract import Databases, DatabaseServer, DatabaseTr
 from runner.agent.database.contract_restore import DumpFits, NewestDump, SwapStanding
 from runner.model.facts import Reading
 from runner.model.plan import Argv, Check
-from runner.model.value import dataclass
 from runner.tools import answers
 
 # What its callers read, as the agent declares it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runner.agent.database.contract import Databases, DatabaseServer, DatabaseTrouble, DumpListing, DumpRow, encoded
@@ -19,7 +19,6 @@ from runner.model.plan import Argv, Check, Command, Effect, Finding, Lock, Plann
 from runner.model.role import Role
 from runner.model.site import Host, Job, Site
 from runner.model.text import count, one_line
-from runner.model.value import dataclass
 from runner.tools import agent as store
 from runner.tools import detached
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -19,7 +19,6 @@ from runner.model.plan import Argv, Command, Effect, Ended, Finding, Lock, Plann
 from runner.model.role import Role
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, one_line, size
-from runner.model.value import dataclass
 from runner.tools import agent as store
 from runner.tools import detached
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from runner.agent.database.contract_restore import DatabaseSession, SwapStanding
@@ -15,7 +16,6 @@ from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Skip, 
 from runner.model.role import Role
 from runner.model.site import Job, Site
 from runner.model.text import count, one_line
-from runner.model.value import dataclass
 from runner.tools import agent as store
 from runner.tools import detached
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from runner.agent.arguments import argv
 from runner.agent.disks.contract import CountFstabLines, PutFstabLine
 from runner.model.plan import Argv, Check
-from runner.model.value import dataclass
 
 PATH = "/etc/fstab"
 # nofail: the host comes up without the disk. nosuid, nodev: a snapshot holds every program and device that the

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from runner.model.plan import Argv
 from runner.model.text import whole_number
-from runner.model.value import dataclass
 from runner.tools.answers import json_object
 
 

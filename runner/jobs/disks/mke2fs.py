@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 
 from runner.agent.arguments import argv
 from runner.agent.disks.contract import MarkDisk
 from runner.model.plan import Argv
 from runner.model.site import Disk
-from runner.model.value import dataclass
 from runner.tools.answers import json_object
 
 LABEL_BYTES = 16

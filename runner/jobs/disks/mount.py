@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from runner.agent.arguments import argv
 from runner.agent.disks.contract import MakeUnwritable
 from runner.model.plan import Argv
-from runner.model.value import dataclass
 
 # In a mount namespace of its own, gone with the process, what is mounted there can be taken away to reach
 # the folder below; the host sees nothing of it. So a disk's own top folder is never made immutable.

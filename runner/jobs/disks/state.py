@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from runner.jobs.disks import fstab, lsblk, mke2fs, mount, tune2fs, wipefs
 from runner.model.facts import Facts, Filesystem, Probe, Reading
 from runner.model.site import Disk, Site, Store
 from runner.model.text import size
-from runner.model.value import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

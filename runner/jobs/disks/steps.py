@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runner.jobs.disks import fstab, mke2fs, mount, tune2fs, wipefs
@@ -10,7 +11,6 @@ from runner.model.plan import Argv, Check, Command, Effect, Finding, Step
 from runner.model.role import Role
 from runner.model.site import Disk, Job, Site
 from runner.model.text import count, size
-from runner.model.value import dataclass
 from runner.tools import agent, files
 
 DAY = 86400

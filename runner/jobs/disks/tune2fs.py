@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from runner.model.plan import Argv
 from runner.model.text import whole_number
-from runner.model.value import dataclass
 
 # e2fsck.conf(5), accept_time_fudge: on unless somebody switched it off.
 _FUDGE = timedelta(days=1)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from runner.model.names import UUID
 from runner.model.plan import Argv, Check
-from runner.model.value import dataclass
 from runner.tools.answers import json_object
 
 BLANK = "blank, unused"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from runner.agent.arguments import argv as words
@@ -14,7 +15,6 @@ from runner.model.plan import Argv, Command, Effect, Ended, Finding, Step
 from runner.model.role import Role
 from runner.model.site import Host, Job, Site, Store
 from runner.model.text import count
-from runner.model.value import dataclass
 from runner.tools import agent, rsync, ssh
 
 DAY = 24 * 3600

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from runner.agent.arguments import argv as words
@@ -12,7 +13,6 @@ from runner.agent.store.contract.hold import TakeOver
 from runner.model.plan import Argv, Check
 from runner.model.site import Host
 from runner.model.text import whole_number
-from runner.model.value import dataclass
 from runner.tools import agent
 from runner.tools.answers import read
 

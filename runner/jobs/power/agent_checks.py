@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from runner.agent.arguments import argv as words
 from runner.agent.power.contract import BootChecks, ExtFilesystem, LookAtBoot
 from runner.jobs.disks import tune2fs
 from runner.jobs.disks.tune2fs import Shape, Superblock
 from runner.model.facts import Probe, Reading
-from runner.model.value import dataclass
 from runner.tools import answers
 
 ID = "fsck"

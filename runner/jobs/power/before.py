@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 from runner.jobs.disks import fstab
@@ -13,7 +14,6 @@ from runner.model.facts import Facts, Filesystem, HostFacts, Probe, Reading
 from runner.model.plan import Argv
 from runner.model.site import Host, Site
 from runner.model.text import count, length, one_line, size
-from runner.model.value import dataclass
 from runner.tools import detached
 from runner.tools.detached import Outdated, Up
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -14,7 +15,6 @@ from runner.model.facts import Facts, Timed
 from runner.model.role import Role
 from runner.model.site import Disk, Job, Site
 from runner.model.text import one_line
-from runner.model.value import dataclass
 
 Cause = Literal["", "damage", "mounts", "age", "clock", "forced"]
 

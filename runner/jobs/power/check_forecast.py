@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-
-from runner.model.value import dataclass
+from dataclasses import dataclass, replace
 
 # Bytes a second, slow and fast: an old disk behind USB 2 and a new one; flash behind a bad bridge and a good one.
 _TURNING = (25e6, 250e6)

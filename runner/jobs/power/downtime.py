@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from runner.model.text import count, length
-from runner.model.value import dataclass
 
 # What the guide tells people when nobody has measured it yet: five to ten minutes.
 _UNKNOWN = (300.0, 600.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import PurePosixPath
 
@@ -20,7 +20,6 @@ from runner.model.options import HaltOptions
 from runner.model.plan import Argv, Command, Effect, Ended, Lock, PlannedJob, Skip, Step, WaitFor
 from runner.model.role import Role
 from runner.model.site import Disk, Job, Site
-from runner.model.value import dataclass
 from runner.report.default import or_default
 
 # The disk takes what is still in memory; shutting down takes its time.

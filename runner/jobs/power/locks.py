@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from runner.jobs.power.window import Objection
 from runner.model.facts import Facts, Holder, StoreFacts
 from runner.model.site import Site, Store
 from runner.model.text import remedied
-from runner.model.value import dataclass
 
 _WAIT = "wait until it has ended"
 

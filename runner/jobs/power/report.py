@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from runner.agent.detached.contract import DetachAnswer
@@ -11,7 +12,6 @@ from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import STOPPED, JobReport, Outcome, State, Verdict
 from runner.model.text import count, length, one_line
-from runner.model.value import dataclass
 from runner.tools import answers
 
 _REACHED = frozenset((State.DONE, *STOPPED))

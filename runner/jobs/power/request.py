@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -19,7 +19,6 @@ from runner.model.options import HaltOptions, RebootOptions
 from runner.model.plan import Argv, Command, Effect, Finding, Lock, Severity, Skip, Step, WaitFor
 from runner.model.role import Role
 from runner.model.site import Job, Site
-from runner.model.value import dataclass
 from runner.tools import agent as store
 from runner.tools import detached
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,6 @@ from runner.model.facts import Announced, Facts
 from runner.model.options import HaltOptions, RebootOptions
 from runner.model.site import Job, Site
 from runner.model.text import length
-from runner.model.value import dataclass
 
 # People plan their day by an announcement: not before its time, and not in the evening what was due at noon.
 _EARLY = timedelta(minutes=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runner.agent.retention.contract.aside import BringBack, DropAside, SetAside
@@ -18,7 +18,6 @@ from runner.model.plan import Effect, Finding, PlannedJob, Step
 from runner.model.role import Role
 from runner.model.site import Site, Store
 from runner.model.text import count, length, size
-from runner.model.value import dataclass
 from runner.tools import agent
 
 _EMPTIES = 24 * 3600

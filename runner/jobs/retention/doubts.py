@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from statistics import median, median_high
@@ -12,7 +12,6 @@ from runner.model.cause import Fault
 from runner.model.facts import Snapshot
 from runner.model.names import snapshot_time
 from runner.model.text import count, length, one_line
-from runner.model.value import dataclass
 
 # More than CLOSE, within which the next snapshot still gets a name: a clock that was set right by so little is none to
 # doubt, and what expires does not hang on it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,6 @@ from runner.model.names import plan_id
 from runner.model.plan import Effect, PlannedJob
 from runner.model.role import Role
 from runner.model.site import Site, Store
-from runner.model.value import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -14,7 +15,6 @@ from runner.model.facts import Snapshot, Space
 from runner.model.names import snapshot_time
 from runner.model.site import Retention
 from runner.model.text import count, one_line
-from runner.model.value import dataclass
 
 Goal = Literal["over max", "thinned", "space", "inodes"]
 

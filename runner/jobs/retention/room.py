@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from runner.model.copies import interrupted
 from runner.model.facts import Partial, Snapshot, Space, StoreFacts
 from runner.model.site import Amount, Retention
 from runner.model.text import count, size
-from runner.model.value import dataclass
 
 Resource = Literal["space", "inodes"]
 

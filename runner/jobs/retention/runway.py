@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -11,7 +12,6 @@ from runner.model.facts import Snapshot, Space
 from runner.model.names import snapshot_time
 from runner.model.site import Amount, Retention
 from runner.model.text import count
-from runner.model.value import dataclass
 
 MONTH = timedelta(days=30)
 LONGEST = 3650.0

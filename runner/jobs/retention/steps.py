@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from runner.agent.retention.contract.expire import Expire
 from runner.jobs.retention.retention import Decision, Expiry
@@ -11,7 +11,6 @@ from runner.model.plan import Argv, Check, Command, Effect, Lock, Step
 from runner.model.role import Role
 from runner.model.site import Site, Store
 from runner.model.text import one_line, size
-from runner.model.value import dataclass
 from runner.tools import agent
 
 MEASURE_PATIENCE = 6 * 3600

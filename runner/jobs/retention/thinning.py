@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import TypeAlias, assert_never
@@ -12,7 +13,6 @@ from runner.model.facts import Snapshot
 from runner.model.names import snapshot_time
 from runner.model.site import Retention, Thin
 from runner.model.text import count
-from runner.model.value import dataclass
 
 _PERIODS = {"daily": "day", "weekly": "week", "monthly": "month", "yearly": "year"}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
 
@@ -28,7 +28,6 @@ from runner.model.plan import Effect, Finding, PlannedJob
 from runner.model.role import Role
 from runner.model.site import Job, Site, Store
 from runner.model.text import age, count, excerpt, length, one_line, size
-from runner.model.value import dataclass
 
 _LINKS_PATIENCE = 3600
 _GREW = 10

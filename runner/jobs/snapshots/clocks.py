@@ -8,7 +8,7 @@ same there, and so do the times in a filesystem, which the same clock wrote.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from runner.jobs.retention.doubts import out_of_the_count
@@ -18,7 +18,6 @@ from runner.model.names import CLOSE, next_snapshot_name, snapshot_time
 from runner.model.plan import Finding
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, length
-from runner.model.value import dataclass
 
 # Clocks that nobody sets may be off by that; a name that is, does no harm.
 NEAR = timedelta(hours=1)

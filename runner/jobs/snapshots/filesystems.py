@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runner.config.overlap import inside
 from runner.model.facts import STAND_IN, Facts, Filesystem
 from runner.model.plan import Finding
 from runner.model.site import Job, Site
-from runner.model.value import dataclass
 
 # proc(5), mount(8): these hold the kernel's state, not anybody's data.
 PSEUDO = frozenset((

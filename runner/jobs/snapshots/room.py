@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from statistics import median
@@ -13,7 +13,6 @@ from runner.jobs.retention.room import brought, ended_for_room, floor, shortages
 from runner.model.facts import STAND_IN, Filesystem, Partial, Snapshot, Space, StoreFacts
 from runner.model.site import Amount, Retention
 from runner.model.text import count, size
-from runner.model.value import dataclass
 
 _LAST = 7
 _MARGIN = 1.5

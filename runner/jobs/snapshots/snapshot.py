@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runner.agent.snapshots.contract_restored import RestoredListing
@@ -25,7 +25,6 @@ from runner.model.names import plan_id
 from runner.model.options import SnapshotOptions
 from runner.model.plan import Finding, Forecast, PlannedJob, Skip
 from runner.model.site import Host, Job, Site, Store
-from runner.model.value import dataclass
 from runner.tools import agent, rsync, ssh
 
 # A filesystem that is missing is missed for as many snapshots, then taken for gone.

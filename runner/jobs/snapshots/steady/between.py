@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from runner.model.facts import STAND_IN, Filesystem, Partial
 from runner.model.plan import Argv, Command, Effect, Step
 from runner.model.role import Role
 from runner.model.stored import DamagedFilesystem
-from runner.model.value import dataclass
 from runner.tools import agent
 
 # Where a host keeps the records of its looks: they are of no use to anybody else, and every look makes them anew.

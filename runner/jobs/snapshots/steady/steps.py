@@ -8,7 +8,7 @@ is sent whole.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from runner.agent.compose.contract.clone import Clone
 from runner.agent.compose.contract.compose import Compose
@@ -21,7 +21,6 @@ from runner.jobs.snapshots.steady.transfer import Transfer, transfers
 from runner.model.plan import Effect, Ended, Step
 from runner.model.role import Role
 from runner.model.text import one_line
-from runner.model.value import dataclass
 from runner.tools import agent
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from runner.agent.arguments import argv as words
 from runner.agent.host.contract.mounts import LookAtMount
@@ -15,7 +15,6 @@ from runner.model.facts import Filesystem
 from runner.model.plan import Argv, Check, Effect, Ended, Step
 from runner.model.role import Role
 from runner.model.text import count, one_line
-from runner.model.value import dataclass
 from runner.tools import agent, rsync
 
 MOST_BASES = 20
