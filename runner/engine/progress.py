@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from runner.model.plan import PREPARE
 from runner.model.run import Verdict
-from runner.model.value import dataclass
 
 _LAST = 10
 

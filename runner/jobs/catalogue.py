@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib import import_module
@@ -15,7 +16,6 @@ from runner.model.kind import Beyond, Draft, JobKind
 from runner.model.plan import PREPARE, Finding, Forecast, PlannedJob, Skip
 from runner.model.run import Around, JobReport, Outcome, Reporter
 from runner.model.site import Job, Site
-from runner.model.value import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

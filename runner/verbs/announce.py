@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
@@ -20,7 +20,6 @@ from runner.model.role import Phase, Role
 from runner.model.run import Outcome, Pass, State
 from runner.model.site import Job, Site
 from runner.model.text import length
-from runner.model.value import dataclass
 
 # An interruption that has not come by then will not come today; people may go on with their work.
 _OVERDUE = timedelta(hours=2)

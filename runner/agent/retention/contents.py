@@ -136,7 +136,7 @@ def _weigh(store: StoreFolder, findings: Findings) -> _Weights:
         lines = size = 0
         weights.listed[name] = Listed(0, 0)
         try:
-            for _, length, path in raw_sum_lines(store, name):
+            for _, length, path in itertools.chain.from_iterable(raw_sum_lines(store, name)):
                 share, weight = _share(path), int(length)
                 weights.bytes[share] += weight
                 weights.lines[share] += 1

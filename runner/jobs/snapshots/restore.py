@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runner.agent.arguments import argv
@@ -19,7 +19,6 @@ from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Site, Store
 from runner.model.text import one_line
-from runner.model.value import dataclass
 from runner.report.default import default_report
 from runner.tools import agent, answers, files, rsync, ssh
 
