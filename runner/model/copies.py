@@ -1,8 +1,9 @@
-"""The copies of a store that are not sealed: the one that is being made, and those that were cut off."""
+"""The copies of a store that do not count: one that is being made, those that were cut off, and what was replaced."""
 
 from __future__ import annotations
 
 from runner.model.facts import Partial, StoreFacts
+from runner.model.names import SNAPSHOT
 
 
 def under_way(store: StoreFacts) -> Partial | None:
@@ -15,3 +16,9 @@ def interrupted(store: StoreFacts) -> tuple[Partial, ...]:
     """The copies that nobody is making now."""
     made = under_way(store)
     return tuple(partial for partial in store.partials if partial is not made)
+
+
+def replaced(store: StoreFacts) -> tuple[str, ...]:
+    """The snapshots in whose place something else lies, such as a link: their names, as far as they were listed."""
+    places = (path.rpartition("/") for path in store.odd)
+    return tuple(name for folder, _, name in places if folder == store.path.rstrip("/") and SNAPSHOT.fullmatch(name))

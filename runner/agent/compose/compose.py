@@ -28,8 +28,8 @@ from .older import OlderSnapshots
 from .settled import SettledFilesystem, require_whole, settled, top_attributes
 from .tree_compose import ComposedTree
 
-# Two open folders a level, and no path that rsync can make has more levels.
-OPEN_FILES = 4200
+# Of each filesystem the folders on the way to the last name stay open in every older snapshot that is shared with.
+OPEN_FILES = 4096
 
 
 class ClonedSnapshot(NamedTuple):

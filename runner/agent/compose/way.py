@@ -14,6 +14,10 @@ from .alike import NameInFolder
 from .attributes import Attributes, attributes, give
 from .leaving import Leaving
 
+# So many folders stay open, in each of both trees; those above them are found by `..`.
+OPEN = 32
+CLOSED = -1
+
 
 class Opened(NamedTuple):
     """An open folder, and how it was when we came."""
@@ -27,6 +31,15 @@ class Opened(NamedTuple):
         if closed:
             os.fchmod(self.descriptor, self.status.st_mode & 0o7777 | 0o700)
         return closed
+
+    def above(self, lower: int) -> Opened:
+        """The same, opened again from the open folder `lower` in it; Refused where that is in another folder now."""
+        opened = self._replace(descriptor=tree.folder(lower, b".."))
+        now = os.fstat(opened.descriptor)
+        if (now.st_dev, now.st_ino) != (self.status.st_dev, self.status.st_ino):
+            os.close(opened.descriptor)
+            raise Refused("a folder of the partial was moved meanwhile", "find out who works in the store", again=True)
+        return opened
 
     def restore(self) -> None:
         """Let it be as it was: its mode, where we may have changed that, and its times."""
@@ -65,9 +78,25 @@ class OpenFolder:
 
     def close(self) -> None:
         """Close it as it is."""
+        for descriptor in (self.clone, self.sent):
+            if descriptor is not None and descriptor != CLOSED:
+                os.close(descriptor)
+
+    def rest(self, lower: OpenFolder) -> None:
+        """Close it until it is worked in again, as far as it can be found by the open folder `lower` in it."""
         os.close(self.clone)
-        if self.sent is not None:
+        self.clone = CLOSED
+        if self.sent is not None and lower.sent is not None:
             os.close(self.sent)
+            self.sent = CLOSED
+
+    def resume(self, lower: OpenFolder) -> None:
+        """Open it again by the folder in it, which must not have been left: that may be closed to us then."""
+        self._clone = self._clone.above(lower.clone)
+        self.clone = self._clone.descriptor
+        if self._sent and lower.sent is not None:
+            self._sent = self._sent.above(lower.sent)
+            self.sent = self._sent.descriptor
 
     def remove(self, name: bytes, there: os.stat_result, leaving: Leaving) -> int:
         """Remove what the clone has at `name`; how many names that were."""
@@ -103,12 +132,17 @@ class OpenFolder:
 
 
 class Way:
-    """The folders from the top to the one that is worked in; `removed` and `made` count names of the clone."""
+    """The folders from the top to the one that is worked in; `removed` and `made` count names of the clone.
+
+    Only the top and the deepest of them are open, however many there are.
+    """
 
     def __init__(self, clone: int, sent: int, leaving: Leaving) -> None:
         self.removed = 0
         self.made = 0
         self._leaving = leaving
+        # So many below the top are closed, and found again by those in them.
+        self._resting = 0
         self._device = os.fstat(clone).st_dev
         self._open = [OpenFolder(b"", Opened(clone, os.fstat(clone)), Opened(sent, os.fstat(sent)))]
 
@@ -145,6 +179,9 @@ class Way:
             return False
         self._open.append(OpenFolder(here.below(name), clone, sent))
         self._open[-1].due = made
+        if len(self._open) > self._resting + OPEN + 1:
+            self._resting += 1
+            self._open[self._resting].rest(self._open[self._resting + 1])
         return True
 
     @property
@@ -168,6 +205,9 @@ class Way:
 
     def _leave(self, depth: int) -> None:
         while len(self._open) > depth:
+            if self._resting and len(self._open) == self._resting + 2:
+                self._open[self._resting].resume(self._open[-1])
+                self._resting -= 1
             self._open.pop().leave()
 
     def _make(self, here: OpenFolder, name: bytes) -> Opened:

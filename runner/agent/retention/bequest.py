@@ -84,7 +84,7 @@ def _made_of(store: StoreFolder, name: str, later: Sequence[str]) -> str:
         record = read_json(store.record(other))
         if name in _older(store, other):
             return ""
-        ours = {each.mount for each in left_behind(record) if each.snapshot == name}
+        ours = {mount for snapshot, mount, _, _ in left_behind(record) if snapshot == name}
         if mounts and ours.issuperset(mounts):
             made.append(other)
     return made[0] if len(made) == 1 else ""

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ..store.contract.freed import Gain
 
 # No number of ours is ever as large.
 MOST = 2**62
-
-
-class Left(NamedTuple):
-    """What a record says that a snapshot has at a mount point and its own has not: bytes and inodes."""
-
-    snapshot: str
-    mount: str
-    bytes: int
-    inodes: int
 
 
 def left_of(saved: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]]) -> list[Gain]:
@@ -79,15 +70,17 @@ def own_of(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Gain]:
     return own
 
 
-def left_behind(record: Mapping[str, Any]) -> list[Left]:
-    """What a record says of those of which its snapshot was made; nothing where any of it is not as we write it."""
+def left_behind(record: Mapping[str, Any]) -> list[tuple[str, str, int, int]]:
+    """What a record says of those of which its snapshot was made; nothing where any of it is not as we write it.
+
+    As `LeftBehind` of snapshots/contract.py, which who only counts need not load: snapshot, mount, bytes, inodes.
+    """
     try:
-        left = [
-            Left(str(each["snapshot"]), str(each["mount"]), each["bytes"], each["inodes"]) for each in record["left"]
-        ]
+        noted = ((each["snapshot"], each["mount"], each["bytes"], each["inodes"]) for each in record["left"])
+        left = [(str(snapshot), str(mount), size, inodes) for snapshot, mount, size, inodes in noted]
     except (KeyError, TypeError):
         return []
-    numbers = (number for each in left for number in (each.bytes, each.inodes))
+    numbers = (number for each in left for number in each[2:])
     return left if all(type(number) is int and 0 <= number < MOST for number in numbers) else []
 
 

@@ -220,10 +220,12 @@ def _shareable(store: StoreFolder, name: str, points: Iterable[str]) -> tuple[st
 
 
 def _odd(store: StoreFolder) -> Iterator[tuple[str, bool]]:
-    """What is in the place of a file of ours and is no regular file, or says nothing.
+    """What is in the place of a file of ours and is no regular file, or says nothing; or of a snapshot and no folder.
 
     Each with whether a record may lie there, so that a snapshot has to stay: for any other nothing waits.
     """
+    for name in layout.replaced(store):
+        yield str(store.root / name), False
     for path in (store.freed, store.audit, store.disk):
         if os.path.lexists(path) and not path.is_file():
             yield str(path), False

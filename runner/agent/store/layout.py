@@ -133,6 +133,15 @@ def folders(store: StoreFolder) -> tuple[str, ...]:
     return _named_folders(store.root)
 
 
+def replaced(store: StoreFolder) -> tuple[str, ...]:
+    """What has a snapshot's name and is no folder, such as a link: whatever it leads to is not this store's."""
+    try:
+        entries = [entry for entry in store.root.iterdir() if is_name(entry.name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    return tuple(sorted(entry.name for entry in entries if entry.is_symlink() or not entry.is_dir()))
+
+
 def sealed(store: StoreFolder) -> tuple[str, ...]:
     """The snapshots that count, oldest first: seal writes the record before it gives the name."""
     try:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from runner.model.copies import interrupted
+from runner.model.copies import interrupted, replaced
 from runner.model.facts import Partial, Snapshot, Space, StoreFacts
 from runner.model.site import Amount, Retention
 from runner.model.text import count, size
@@ -65,7 +65,7 @@ def state(facts: StoreFacts, policy: Retention | None, gone: str = "") -> tuple[
     was ended for room and there is no more room now; below its reserve where retention wants more free; and an
     interrupted snapshot waits for the next run.
     """
-    space, words = facts.space, [*((gone,) if gone else ()), *_unrecorded(facts.sealed)]
+    space, words = facts.space, [*((gone,) if gone else ()), *_replaced(facts), *_unrecorded(facts.sealed)]
     if space and is_full(space, facts.partials):
         words.append("full")
     elif space and policy and (short := shortages(policy, space)):
@@ -73,6 +73,12 @@ def state(facts: StoreFacts, policy: Retention | None, gone: str = "") -> tuple[
     if partials := interrupted(facts):
         words.append(f"{waiting(partials)} {'waits' if len(partials) == 1 else 'wait'}")
     return tuple(words)
+
+
+def _replaced(facts: StoreFacts) -> tuple[str, ...]:
+    """In the place of how many snapshots there is something else."""
+    names = replaced(facts)
+    return (f"in the place of {count(len(names), 'snapshot')} is no folder",) if names else ()
 
 
 def _unrecorded(snapshots: Sequence[Snapshot]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from runner.jobs.retention.doubts import out_of_the_count
+from runner.model.copies import replaced
 from runner.model.facts import StoreFacts
 from runner.model.plan import Finding
 from runner.model.site import Store
@@ -20,6 +21,11 @@ def doubts(store: Store, facts: StoreFacts) -> tuple[Finding, ...]:
     if names := [snapshot.name for snapshot in facts.sealed if not snapshot.recorded]:
         text = f"{', '.join(names[:_SHOWN])} in store {store.name} has no record: no run sealed it"
         made.append(_doubt(text, "see where it comes from and move it away; until then it counts for nothing"))
+    if places := replaced(facts):
+        no_folder = "is no folder, so that snapshot counts" if len(places) == 1 else "are no folders, so they count"
+        back = "if somebody moved a snapshot, put its folder back in that place; else move what is there elsewhere"
+        text = f"{', '.join(places)} in store {store.name} {no_folder} for nothing"
+        made.append(_doubt(text, f"{back}: the next check says what to do with the record of a lost snapshot"))
     if _LATEST in facts.foreign:
         text = f"{_LATEST} in store {store.name} is no link, so it does not lead to the newest snapshot"
         made.append(_doubt(text, f"see what is in it and move it away: the next snapshot makes {_LATEST} again"))
@@ -28,7 +34,8 @@ def doubts(store: Store, facts: StoreFacts) -> tuple[Finding, ...]:
         made.append(Finding(severity="note", text=text, source="", do="move it elsewhere: it never expires"))
     look = "look at it on the store's host: what it holds is not known, and counts as nothing"
     held = f"{look}; at max nothing expires for a new snapshot until then"
-    for paths, do in ((facts.unread, held), (facts.odd, look)):
+    odd = [path for path in facts.odd if path not in {f"{facts.path.rstrip('/')}/{name}" for name in places}]
+    for paths, do in ((facts.unread, held), (odd, look)):
         if paths:
             text = f"{', '.join(map(one_line, paths))} in store {store.name} cannot be read"
             made.append(_doubt(text, do))

@@ -98,8 +98,7 @@ def room(facts: StoreFacts, policy: Retention | None, need: Need, now: datetime)
         return RoomToMake(need=need)
     free = Need(bytes=max(0, space.free - space.last), inodes=max(0, space.inodes_free - space.inodes_last))
     tried = ended_for_room(space, facts.partials)
-    # However much it needs, it is more than is free.
-    wanted = replace(need, bytes=max(need.bytes, free.bytes + 1)) if tried else need
+    wanted = _more(need, free, space) if tried else need
     decision = None
     if policy and shortages(wider := _with(policy, space, wanted), space):
         # Only room counts here: what is over max or thinned goes by a prune job, and must not be counted on.
@@ -109,6 +108,14 @@ def room(facts: StoreFacts, policy: Retention | None, need: Need, now: datetime)
     makes_room = decision is not None and bool(decision.expire or decision.unmeasured)
     fit = Fit.GOOD if makes_room else Fit.FULL if tried else _fit(facts.partials, space, need)
     return RoomToMake(need=need, decision=decision, fit=fit, free=free, tried=tried)
+
+
+def _more(need: Need, free: Need, space: Space) -> Need:
+    """What one needs that did not fit: however much that is, it is more than is free of what was scarce."""
+    # Of what ran out most of what is left is the last. A filesystem that counts no inodes has a last of 0.
+    if space.inodes_free * space.last < space.free * space.inodes_last:
+        return replace(need, inodes=max(need.inodes, free.inodes + 1))
+    return replace(need, bytes=max(need.bytes, free.bytes + 1))
 
 
 def _fit(partials: Sequence[Partial], space: Space, need: Need) -> Fit:

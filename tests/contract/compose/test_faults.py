@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
+import stat
 import subprocess
 import tempfile
 import traceback
@@ -113,7 +115,7 @@ def deep_world(tmp_path: Path) -> Iterator[World]:
 
 def test_paths_longer_than_programs_take(deep_world: World) -> None:
     world = deep_world
-    levels, name = 1030, b"d" * 20
+    levels, name = 1500, b"d" * 20
     for place in (world.place, world.incoming):
         place.mkdir(parents=True)
         deep(place, levels, name.decode(), "file")
@@ -125,12 +127,56 @@ def test_paths_longer_than_programs_take(deep_world: World) -> None:
     with world.house.held():
         done = world.house.call(
             "compose", str(world.house.root), NEW, "--plan", world.house.plan, "--listed=look=/",
-            "--settled=settle=/", given=given, around=("prlimit", "--nofile=1024:8192"),
+            "--settled=settle=/", given=given, around=("prlimit", "--nofile=256:256"),
         )  # fmt: skip
     assert done.code == 0, done.out
     answer = done.answer["filesystems"][0]
     # Where times are whole seconds these empty files are alike.
     assert (answer["names"], answer["missing"], answer["placed"] + answer["kept"]) == (2 * levels + 41, 0, 41)
+
+
+def test_a_deep_way_gets_its_attributes_and_what_was_not_sent_goes_with_few_open_files(deep_world: World) -> None:
+    world, levels = deep_world, 1500
+    for place in (world.place, world.incoming):
+        place.mkdir(parents=True)
+        deep(place, levels, "d", "file")
+    deep(world.place, levels, "g", "file")
+    for number in (1, 33, 700):
+        folder = Path(world.incoming, *"d" * number)
+        folder.chmod(0o751)
+        os.utime(folder, (number, number))
+    (world.incoming / "g").mkdir()
+    (world.incoming / "g/file").write_text("sent")
+    way = [b"/".join([b"d"] * number) for number in range(levels + 1)]
+    # Down, up by a little and by much, and where what was sent ends on the way.
+    names = [way[700], way[levels] + b"/file", way[levels - 1] + b"/file", way[33], way[2] + b"/file", way[1]]
+    names += [way[levels - 40].replace(b"d", b"g") + b"/file", b"g/g/file", b"g/file"]
+    open_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 100, open_files[1]))
+    try:
+        done = compose_tree(world, names)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, open_files)
+    assert (done.missing, done.removed, done.placed + done.kept) == (2, 2 + done.placed, 4)
+    for number in (1, 33, 700):
+        status = Path(world.place, *"d" * number).stat()
+        assert (status.st_mode & 0o777, status.st_mtime) == (0o751, number), number
+    assert (world.place / "g/file").read_text() == "sent"
+
+
+def test_a_folder_that_is_moved_meanwhile_is_no_folder_on_the_way(deep_world: World) -> None:
+    world = deep_world
+    for place in (world.place, world.incoming):
+        place.mkdir(parents=True)
+        deep(place, 80, "d", "file")
+
+    def names() -> Iterator[bytes]:
+        yield b"d/" * 80 + b"file"
+        Path(world.place, *"d" * 20).rename(world.place / "moved")
+        yield b"file"
+
+    with pytest.raises(Refused, match="moved meanwhile"):
+        compose_tree(world, names())  # type: ignore[arg-type]
 
 
 @root_only
@@ -234,7 +280,8 @@ def test_cut_off_at_any_call_the_next_run_makes_it_right(world: World) -> None:
     assert differences(world.source, world.place) == []
 
 
-def test_who_is_not_root_composes_folders_that_are_closed_to_their_owner() -> None:
+@pytest.mark.parametrize("depth", ["shallow", "deep"])
+def test_who_is_not_root_composes_folders_that_are_closed_to_their_owner(depth: str) -> None:
     with tempfile.TemporaryDirectory(prefix="compose-") as place:
         if os.geteuid() == 0:
             os.chown(place, 65534, 65534)
@@ -246,12 +293,32 @@ def test_who_is_not_root_composes_folders_that_are_closed_to_their_owner() -> No
                     os.setgroups([])
                     os.setresgid(65534, 65534, 65534)
                     os.setresuid(65534, 65534, 65534)
-                code = _closed(made(Path(place)))
+                code = (_closed if depth == "shallow" else _closed_deep)(made(Path(place)))
             except BaseException:
                 traceback.print_exc()
             finally:
                 os._exit(code)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def _closed_deep(world: World) -> int:
+    levels = 100
+    ways = [[Path(place, *"d" * number) for number in range(1, levels + 1)] for place in (world.place, world.incoming)]
+    for way in ways:
+        way[-1].mkdir(parents=True)
+        for folder in way:
+            (folder / "file").write_text(str(way[0]))
+        for number, folder in reversed(list(enumerate(way))):
+            folder.chmod(0o500 if number % 2 else 0)
+    compose_tree(world, [b"d/" * level + b"file" for level in (levels, levels - 1, 1)])
+    for way in ways:
+        for number, folder in enumerate(way):
+            if stat.S_IMODE(folder.stat().st_mode) != (0o500 if number % 2 else 0):
+                return 1
+            folder.chmod(0o700)
+    texts = [(folder / "file").read_text() for folder in ways[0]]
+    sent = [number for number, text in enumerate(texts) if text == str(ways[1][0])]
+    return 0 if sent == [0, levels - 2, levels - 1] else 2
 
 
 def _closed(world: World) -> int:

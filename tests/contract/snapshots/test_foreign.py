@@ -50,6 +50,29 @@ def test_foreign_folders_and_a_latest_that_is_one_stay_and_are_told(place: Place
     assert (store / "latest").readlink().name == place.sealed[-1].name
 
 
+@pytest.mark.parametrize("way", ["a link to where it went", "a link that leads nowhere", "a file"])
+def test_what_lies_in_the_place_of_a_sealed_snapshot_is_told_once_and_left_there(place: Place, way: str) -> None:
+    assert place.runner("run", "backup-papio").code == 0
+    first, last = place.sealed
+    first.rename(place.folder / "elsewhere")
+    target = place.folder / ("elsewhere" if way == "a link to where it went" else "nowhere")
+    first.write_text("theirs") if way == "a file" else first.symlink_to(target)
+    said = place.runner("run", "backup-papio", "check-papio")
+    assert said.code == 3, said.out
+    told = " ".join(said.out.split())
+    todo = told.partition("What to do")[2]
+    assert todo.count(f"{first.name} in store papio is no folder, so that snapshot counts for nothing") == 1
+    assert "put its folder back in that place" in told and "cannot be read" not in told
+    assert "in the place of 1 snapshot is no folder" in " ".join(place.runner("status").out.split())
+    assert os.path.lexists(first) and place.record_path(first).exists() and last.is_dir()
+    # What the advice leads to: without what lies there it is lost; with its folder again all is well.
+    first.unlink()
+    assert "1 snapshot of store papio is gone" in " ".join(place.runner("run", "check-papio").out.split())
+    (place.folder / "elsewhere").rename(first)
+    again = place.runner("run", "check-papio")
+    assert "no folder" not in again.out and "is gone" not in again.out
+
+
 def test_a_file_that_is_called_latest_is_not_overwritten(place: Place) -> None:
     (place.store / "latest").unlink()
     (place.store / "latest").write_text("theirs")

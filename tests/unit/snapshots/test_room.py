@@ -161,6 +161,24 @@ def test_a_store_is_full_only_when_it_was_tried_and_nothing_may_go(
     assert room(stored, free, 5 * GIB, policy, partials=partials).fit == fit, about
 
 
+@pytest.mark.parametrize(
+    ("about", "space", "missing"),
+    [
+        ("bytes", {"free": 3 * GIB, "last": 2 * GIB, "inodes_free": 9000, "inodes_last": 100}, "3.0 GiB free cannot be had"),
+        ("inodes", {"free": 90 * GIB, "last": 2 * GIB, "inodes_free": 130, "inodes_last": 100}, "131 free inodes cannot be had"),
+        ("it counts no inodes", {"free": 3 * GIB, "last": 2 * GIB, "inodes": 0, "inodes_free": 0}, "free cannot be had"),
+    ],
+)  # fmt: skip
+def test_where_the_last_copy_was_ended_for_room_more_is_wanted_of_what_was_scarce(
+    about: str, space: dict[str, int], missing: str
+) -> None:
+    there = replace(BIG, **{"inodes": 100_000, **space})
+    ended_then = replace(cut(True, free=there.free)[0], inodes_free=there.inodes_free)
+    facts = StoreFacts(path="/s", exists=True, space=there, sealed=sealed(2), partials=(ended_then,))
+    made = making_room.room(facts, POLICY, Need(bytes=MIB, inodes=9), parts.NOW)
+    assert made.decision and missing in made.decision.frozen, about
+
+
 SURE = Need(bytes=10 * GIB, inodes=1000, least_bytes=9 * GIB, least_inodes=900)
 LOOSE = Need(bytes=10 * GIB, inodes=1000)
 
@@ -228,6 +246,12 @@ def test_a_store_that_lost_something_is_not_good_and_that_is_said_first() -> Non
         "the record of 1 snapshot cannot be read",
     )
     assert state(replace(facts, sealed=(Snapshot(name="2026-11-22T081500Z"),), space=BIG), None) == ()
+
+
+def test_in_the_place_of_how_many_snapshots_something_else_lies_is_told_and_other_odd_things_are_none() -> None:
+    name = "2026-11-22T081500Z"
+    odd = (f"/s/{name}", f"/s/.runner/records/{name}", "/s/.runner/records/stray")
+    assert state(StoreFacts(path="/s", exists=True, odd=odd), None) == ("in the place of 1 snapshot is no folder",)
 
 
 def test_of_a_store_whose_room_was_not_measured_only_copies_are_told() -> None:
