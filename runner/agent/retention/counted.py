@@ -73,7 +73,7 @@ def own_of(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Gain]:
 def left_behind(record: Mapping[str, Any]) -> list[tuple[str, str, int, int]]:
     """What a record says of those of which its snapshot was made; nothing where any of it is not as we write it.
 
-    As `LeftBehind` of snapshots/contract/record.py, which who only counts need not load: snapshot, mount, bytes, inodes.
+    As `LeftBehind` of the record's contract, which who only counts need not load: snapshot, mount, bytes, inodes.
     """
     try:
         noted = ((each["snapshot"], each["mount"], each["bytes"], each["inodes"]) for each in record["left"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple, Optional
 
-from ..arguments import Count, FileNameWord, Last, PathWord, SnapshotNameOrNone, SnapshotsRest, SnapshotWord, Word
+from ..arguments import Count, FileNameWord, PathWord, SnapshotsRest, SnapshotWord
 
 
 class MakeRestored(NamedTuple):
@@ -53,21 +53,6 @@ class RestoredCleared(NamedTuple):
 
     removed: bool
     changed: Optional[datetime] = None
-
-
-class InNewest(NamedTuple):
-    """Options of `in-newest`: of which host the snapshot is to be, and the path as it is there."""
-
-    store: PathWord
-    host: Word
-    path: Last
-
-
-class SeenInNewest(NamedTuple):
-    """Answer of `in-newest`: the newest snapshot of that host, "" where there is none, and whether it has the path."""
-
-    snapshot: SnapshotNameOrNone
-    there: bool
 
 
 class ReadSnapshots(NamedTuple):

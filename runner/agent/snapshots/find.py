@@ -13,8 +13,7 @@ from .. import tree
 from ..answer import Refused, reply
 from ..arguments import MOST, parse_as
 from ..store.layout import StoreFolder, open_store, read_json, sealed
-from .contract.find import FileVersion, Find, Versions
-from .contract_restored import InNewest, SeenInNewest
+from .contract.find import FileVersion, Find, InNewest, SeenInNewest, Versions
 
 
 def run(argv: Sequence[str]) -> int:

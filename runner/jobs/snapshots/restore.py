@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runner.agent.arguments import argv
-from runner.agent.snapshots.contract_restored import InNewest, SeenInNewest
+from runner.agent.snapshots.contract.find import InNewest, SeenInNewest
 from runner.jobs.no_room import no_room
 from runner.jobs.snapshots import restored, shell
 from runner.jobs.snapshots.when import means_newest

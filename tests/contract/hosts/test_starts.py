@@ -19,7 +19,7 @@ STARTS: dict[str, tuple[set[str], int]] = {
     "look.changed": ({"base64", "hashlib"}, 25),
     "look.look": ({"base64", "datetime", "hashlib"}, 36),
     "look.settle": ({"base64", "hashlib"}, 31),
-    "snapshots.find": (set(), 9),
+    "snapshots.find": (set(), 11),
     "snapshots.keep_room": ({"signal"}, 16),
     "snapshots.seal": ({"datetime", "shlex"}, 39),
     "store.hold": ({"signal"}, 22),

@@ -1,10 +1,10 @@
-"""The options of `find`, and its answer."""
+"""The options of `find` and of the reading `in-newest`, and their answers."""
 
 from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from ...arguments import Count, PathWord, SnapshotName
+from ...arguments import Count, Last, PathWord, SnapshotName, SnapshotNameOrNone, Word
 
 
 class Find(NamedTuple):
@@ -34,3 +34,18 @@ class Versions(NamedTuple):
 
     versions: tuple[FileVersion, ...]
     missing: Count
+
+
+class InNewest(NamedTuple):
+    """Options of `in-newest`: of which host the snapshot is to be, and the path as it is there."""
+
+    store: PathWord
+    host: Word
+    path: Last
+
+
+class SeenInNewest(NamedTuple):
+    """Answer of `in-newest`: the newest snapshot of that host, "" where there is none, and whether it has the path."""
+
+    snapshot: SnapshotNameOrNone
+    there: bool
