@@ -6,6 +6,7 @@ import importlib
 import marshal
 import os
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,10 +19,15 @@ Code = tuple[bool, bytes]
 DAILY = ("probe", "host.mounts", "inventory.host", "look.changed", "snapshots.keep_room", "store.newest")
 
 
-def keep(program: str, sources: str, modules: Modules) -> None:
-    """Add what is new to what is kept. Where that cannot be written, it is compiled again each time."""
+def keep(program: str, sources: str, modules: Modules, is_same: Callable[[], bool]) -> None:
+    """Add what is new to what is kept. Where that cannot be written, it is compiled again each time.
+
+    Nothing is kept where the program is not the same any more: what was read of it then is of another version.
+    """
     for place in DAILY:
         importlib.import_module(f".{place}", __package__)
+    if not is_same():
+        return
     with suppress(OSError):
         durable.make_folders(Path(folder_of(program)))
         folder = os.open(folder_of(program), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)

@@ -21,12 +21,16 @@ HEX = b"0123456789abcdef"
 
 
 class Sent(NamedTuple):
-    """A line of a transfer (`%i|%C|%l|%n//%L`); `name` is still escaped, `checksum` may be empty."""
+    """A line of a transfer (`%i|%C|%l|%n//%L`); `name` is still escaped, `checksum` may be empty.
+
+    `linked`: it was made a hard link of another name.
+    """
 
     item: str
     checksum: str
     size: int
     name: bytes
+    linked: bool = False
 
     @property
     def transferred(self) -> bool:
@@ -53,10 +57,12 @@ def sent(line: bytes) -> Sent | None:
         return None
     checksum, size, rest = fields
     checksum = checksum.rstrip(b" ")
-    name, end, _ = rest.partition(b"//")
+    name, end, of = rest.partition(b"//")
     if not (name and end and size.isdigit() and len(size) <= DIGITS) or checksum.strip(HEX):
         return None
-    return Sent(item.decode("ascii", "replace"), checksum.decode(), int(size), name)
+    # Where it was that already there is nothing behind the name.
+    linked = item[:1] == b"h" and bool(of.strip())
+    return Sent(item.decode("ascii", "replace"), checksum.decode(), int(size), name, linked)
 
 
 def looked(line: bytes) -> tuple[str, bytes] | None:

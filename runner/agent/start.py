@@ -6,6 +6,7 @@ root and this user can have written it, and it is what these sources are for thi
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import marshal
 import os
@@ -23,6 +24,8 @@ MOST = 16 << 20
 # What writes to its host anyway, and so may keep what was compiled: to look at a host leaves nothing there.
 KEEPERS = ("begin", "clone", "compose", "hold", "keep-about", "look", "reap", "seal", "settle", "walk")
 
+# What importing raises where the program was replaced while it worked: then nothing is kept, and the work is done.
+REPLACED = (ImportError, OSError, EOFError, SyntaxError, ValueError, zlib.error)
 # Of a module that is kept: whether it is a package; where behind the table its code begins, how long it is, its sum.
 Place = tuple[bool, int, int, int]
 
@@ -84,6 +87,7 @@ def run(program: str, sources: str) -> None:
     # What is imported stays: whoever looked through it would find nothing to remove. Before a verb works it is enabled.
     gc.disable()
     program = program if program.startswith("/") else ""
+    begun_as = _identity(program)
     modules = Modules(sys.path[0], kept(program, sources) if program else NOTHING)
     sys.meta_path.insert(0, modules)
     from .__main__ import work  # noqa: PLC0415  (of what was compiled before)
@@ -92,12 +96,22 @@ def run(program: str, sources: str) -> None:
         code = work()
     finally:
         if program and modules.new and sys.argv[1:2] and sys.argv[1] in KEEPERS:
-            from . import compiled  # noqa: PLC0415  (once a version)
+            with contextlib.suppress(*REPLACED):
+                from . import compiled  # noqa: PLC0415  (once a version)
 
-            compiled.keep(program, sources, modules)
+                compiled.keep(program, sources, modules, lambda: begun_as == _identity(program))
     # All is written. To take everything apart that was imported would cost as much again as a third of the imports.
     sys.stderr.flush()
     os._exit(code)
+
+
+def _identity(program: str) -> tuple[int, ...]:
+    """Which file it is; () for none. Of one that was put in its place meanwhile the wrong bytes would be read."""
+    try:
+        status = os.stat(program)  # noqa: PTH116  (pathlib is slow to load)
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def kept(program: str, sources: str) -> KeptCode:

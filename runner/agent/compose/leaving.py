@@ -52,16 +52,16 @@ def several(inodes: array.array[int], at_once: int = AT_ONCE, most: int = MOST_G
 
 
 class GoneNames:
-    """Names that one snapshot has of another's no more: these, and whatever is in the folders."""
+    """Names that one snapshot has of another's no more: the `names`, and whatever is in the folders."""
 
     def __init__(self, names: Set[bytes], folders: Set[bytes]) -> None:
-        self._names = names
+        self.names = names
         self._folders = folders
 
     def among(self, paths: Iterable[bytes]) -> Set[bytes]:
         """Those of the paths that are gone."""
         asked = set(paths)
-        gone = self._names & asked
+        gone = self.names & asked
         if not self._folders:
             return gone
         above = {path.rpartition(b"/")[0] for path in asked}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Optional
@@ -12,12 +13,14 @@ from typing import Optional
 from .. import durable, regular
 from ..compose.leaving import GoneNames, gone_names
 from ..inodes import InodeNumbers, Inodes
-from ..rsync_lines import unescaped
+from ..rsync_lines import escaped, unescaped
 from ..snapshots.sums import LEVEL, RawSumLine, algorithm, raw_sum_lines, sum_lines, zipped
 from ..store.layout import StoreFolder, read_json
 from .counted import left_behind, mounts_of
 
 LINES = 1000
+# Files of which a line is looked for under another name.
+MOST_ORPHANS = 250_000
 
 
 class ListOfSums:
@@ -42,7 +45,7 @@ def bequeath(
     later: Sequence[str],
     listed: Optional[ListOfSums] = None,  # noqa: UP045
 ) -> Optional[int]:  # noqa: UP045
-    """Add to the checksums of each heir those of `name` whose inode it has at the same place, and no heir before it.
+    """Add to the checksums of each heir those of `name` whose inode it has, at whatever place, and no heir before it.
 
     Of the sealed snapshots `later` than `name` the heirs are the next, since each is linked against the one before,
     any that says that it was linked against `name` too; or that alone which was made of it, where that is known to
@@ -69,11 +72,12 @@ def _handed(
     made_of_it = _made_of(store, name, later)
     gone = gone_names(store.gone(made_of_it)) if made_of_it else None
     if gone:
-        yield made_of_it, _staying(listed, gone, algorithm(store, name), algorithm(store, made_of_it))
+        yield made_of_it, _staying(store, name, made_of_it, listed, gone)
         return
     heirs = [other for number, other in enumerate(later) if not number or name in _older(store, other)]
+    orphans = Orphans()
     for number, heir in enumerate(heirs):
-        yield heir, _batches(_shared(store, name, heir, heirs[:number], listed))
+        yield heir, _batches(_shared(store, name, heir, heirs[:number], listed, orphans))
 
 
 def _made_of(store: StoreFolder, name: str, later: Sequence[str]) -> str:
@@ -90,17 +94,62 @@ def _made_of(store: StoreFolder, name: str, later: Sequence[str]) -> str:
     return made[0] if len(made) == 1 else ""
 
 
-def _staying(listed: ListOfSums, gone: GoneNames, before: str, usual: str) -> Iterator[Sequence[bytes]]:
-    """The lines of the names that are not gone, for a list whose algorithm is `usual`."""
+def _staying(
+    store: StoreFolder, name: str, heir: str, listed: ListOfSums, gone: GoneNames
+) -> Iterator[Sequence[bytes]]:
+    """The lines of the names that are not gone, and of files of which only the name is gone that has a line."""
+    before, usual = algorithm(store, name), algorithm(store, heir)
+    lost = list[RawSumLine]()
     for many in listed:
         paths = [unescaped(name) if b"\\#" in name else name for _, _, name in many]
         left = gone.among(paths)
+        if left:
+            lost.extend(line for line, path in zip(many, paths) if path in left)  # noqa: B905
         stay = [line for line, path in zip(many, paths) if path not in left]  # noqa: B905
         if before == usual:
             # Most of an expiry is this list.
             yield [b"%s %s %s\n" % (checksum, size, name) for checksum, size, name in stay]
         else:
             yield [_written(checksum, size, name, before, usual) for checksum, size, name in stay]
+    if lost:
+        with Inodes(store.root / name) as old, Inodes(store.root / heir) as new:
+            yield [_written(*line, before, usual) for line in _orphans(lost, gone, old).lines_in(new)]
+
+
+def _orphans(lost: Sequence[RawSumLine], gone: GoneNames, old: Inodes) -> Orphans:
+    """The lines of which the file may live on: it has more names than those that are gone."""
+    seen = ((old.status(unescaped(line[2])), line) for line in lost)
+    linked = [(status, line) for status, line in seen if status and status.st_nlink > 1]
+    orphans, names = Orphans(), Counter[int]()
+    if linked:
+        names.update(status.st_ino for path in sorted(gone.names) if (status := old.status(path)))
+    for status, line in linked:
+        if status.st_nlink > names[status.st_ino]:
+            orphans.note(status.st_ino, line)
+    return orphans
+
+
+class Orphans:
+    """Lines whose name is gone, by the inode that they are of: of a hard-linked file another name may live on."""
+
+    def __init__(self) -> None:
+        self._lines: dict[int, RawSumLine] = {}
+
+    def note(self, inode: int, line: RawSumLine) -> None:
+        """Remember a line."""
+        if len(self._lines) < MOST_ORPHANS:
+            self._lines[inode] = line
+
+    def lines_in(self, heir: Inodes) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """The lines of those that the heir has, each with the first of its names there. It is walked only for some."""
+        if not self._lines:
+            return
+        for path, status in heir.names():
+            line = self._lines.pop(status.st_ino, None)
+            if line:
+                yield line[0], line[1], escaped(path)
+            if not self._lines:
+                return
 
 
 def _lost_its_own(store: StoreFolder, name: str) -> bool:
@@ -153,17 +202,25 @@ def _batches(lines: Iterator[bytes]) -> Iterator[tuple[bytes, ...]]:
         yield batch
 
 
-def _shared(store: StoreFolder, name: str, heir: str, before: Sequence[str], listed: ListOfSums) -> Iterator[bytes]:
+def _shared(
+    store: StoreFolder, name: str, heir: str, before: Sequence[str], listed: ListOfSums, orphans: Orphans
+) -> Iterator[bytes]:
     own, usual = algorithm(store, name), algorithm(store, heir)
     with contextlib.ExitStack() as open_trees:
-        trees = (open_trees.enter_context(Inodes(store.root / each)) for each in (name, heir, *before))
+        trees = [open_trees.enter_context(Inodes(store.root / each)) for each in (name, heir, *before)]
         old, new, *others = map(InodeNumbers, trees)
-        for checksum, size, path in itertools.chain.from_iterable(listed):
+        for line in itertools.chain.from_iterable(listed):
+            checksum, size, path = line
             place = unescaped(path)
             inode = old.of(place)
-            known = inode is not None and inode == new.of(place)
-            if known and not any(other.of(place) == inode for other in others):
+            if inode is None or any(other.of(place) == inode for other in others):
+                continue
+            if inode == new.of(place):
                 yield _written(checksum, size, path, own, usual)
+            elif not before:
+                orphans.note(inode, line)
+        for checksum, size, path in orphans.lines_in(trees[1]):
+            yield _written(checksum, size, path, own, usual)
 
 
 def _alike(store: StoreFolder, name: str, heir: str, own: set[bytes]) -> Iterator[bytes]:

@@ -98,6 +98,9 @@ class Gathered:
                         numbers.setdefault(b"dir", number(statistic[3] or b"0"))
                     continue
                 fresh = file.transferred or file.copied
+                if brought is not None and file.linked:
+                    # What was sent for it before is of another file.
+                    mine.add(hash(file.name))
                 if not (fresh or file.created):
                     continue
                 if brought is not None:

@@ -221,3 +221,24 @@ def test_a_look_at_a_host_leaves_nothing_there_and_gains_from_what_is(program: P
     begun(program)
     telling(program)
     assert asked() == answer and not answer.startswith(ANEW.encode())
+
+
+@pytest.mark.parametrize("put", ["another version", "nothing", "half of it"])
+def test_nothing_is_kept_of_a_program_that_was_replaced_while_it_worked(
+    program: Path, tmp_path: Path, put: str
+) -> None:
+    store = tmp_path / "store"
+    argv = (*PYTHON, str(program), "hold", str(store), "--plan=plan-1", "--who=a test")
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as holds:
+        assert holds.stdin and holds.stdout and holds.stderr
+        assert json.loads(holds.stdout.readline()) == {"held": True}
+        other = tmp_path / "other"
+        shutil.copy(program, other)
+        if put == "another version":
+            telling(other)
+        else:
+            os.truncate(other, 0 if put == "nothing" else other.stat().st_size // 2)
+        other.replace(program)
+        holds.stdin.close()
+        assert (holds.wait(), holds.stderr.read()) == (0, b"")
+    assert not kept(program).exists()

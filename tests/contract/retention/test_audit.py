@@ -244,6 +244,34 @@ def test_what_was_inherited_is_missed_too_once_an_audit_saw_it(house: Storehouse
     assert lacking(house)[:2] == (1, inherited)
 
 
+@pytest.mark.parametrize("how", ["by the names that went", "by the trees"])
+@pytest.mark.parametrize("with_name", ["gone", "in another folder"])
+def test_a_file_that_lives_on_by_another_name_keeps_its_checksum(house: Storehouse, how: str, with_name: str) -> None:
+    store = StoreFolder(house.root)
+    (line,) = (line for line in sum_lines(store, ONE) if line.path in (b"folder/old", b"folder/twin"))
+    other = "folder/twin" if line.path == b"folder/old" else "folder/old"
+    (house.source / os.fsdecode(line.path)).unlink()
+    if with_name == "in another folder":
+        (house.source / "elsewhere").mkdir()
+        (house.source / other).rename(house.source / "elsewhere/one")
+        (house.source / "elsewhere/two").hardlink_to(house.source / "elsewhere/one")
+    four = "2026-11-23T010000Z"
+    assert house.snapshot(four, THREE).code == 0
+    if how == "by the trees":
+        for name in (TWO, THREE, four):
+            store.gone(name).unlink()
+    for name in (ONE, TWO, THREE):
+        assert expire(house, name).code == 0
+        assert lacking(house)[:2] == (0, 0)
+    inodes = {path.stat().st_ino for path in (house.root / four).rglob("*") if path.is_file() and path.stat().st_size}
+    lines = [os.fsdecode(line.path) for line in sum_lines(store, four)]
+    assert {
+        (house.root / four / path).stat().st_ino for path in lines if (house.root / four / path).stat().st_size
+    } == inodes
+    flip(house.root / four / (other if with_name == "gone" else "elsewhere/one"))
+    assert [kind for kind, _, _ in findings(house)] == ["content"]
+
+
 def test_a_list_that_is_lost_is_not_begun_anew_by_what_is_inherited(house: Storehouse) -> None:
     (house.root / f".runner/records/{TWO}.sums.gz").unlink()
     assert expire(house, ONE).answer["inherited"] is None

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from runner.agent.clock import now
+from runner.agent.snapshots.sums import sum_lines
+from runner.agent.store.layout import StoreFolder
 from tests.compare import differences
 from tests.contract.storehouse import Said, Storehouse, frame
 
@@ -252,3 +254,25 @@ def test_an_output_of_which_nobody_says_where_it_belongs_only_costs_checksums(ho
     said = house.snapshot(TWO, "", (ONE,), *([told.format(key)] if told else []))
     assert (said.code, said.answer["unsummed"], said.answer["added_files"]) == (0, 2, 4)
     assert "see docs/store.md" in house.call("seal", str(house.root), THREE, "--plan=x", "--kept=x").answer["do"]
+
+
+def test_what_was_sent_and_then_became_a_link_has_the_checksum_of_what_it_is_linked_to(house: Storehouse) -> None:
+    assert house.snapshot(ONE).code == 0
+    for name in ("a", "b"):
+        (house.source / name).write_bytes(os.urandom(5000))
+    with house.held():
+        assert house.begin(TWO, ONE).code == 0
+        assert house.clone(TWO, ONE).code == 0
+        names = house.listed(TWO, ONE)
+        sent = house.send_listed(TWO, ONE, names)
+        # Of the same size: what was sent for it does not show by that.
+        (house.source / "b").unlink()
+        (house.source / "b").hardlink_to(house.source / "a")
+        again = house.send_again(TWO, names)
+        assert b"b// => a" in again.out
+        settled = house.settle(TWO, names)
+        assert house.compose(TWO, frame("settle", settled) + frame("list", names)).code == 0
+        sealed = house.seal(TWO, frame("send", again) + frame("settle", settled) + frame("first", sent))
+        assert sealed.code == 0, sealed
+    assert (house.root / TWO / "a").samefile(house.root / TWO / "b")
+    assert [line.path for line in sum_lines(StoreFolder(house.root), TWO)] == [b"a"]
