@@ -140,6 +140,10 @@ class Orphans:
         if len(self._lines) < MOST_ORPHANS:
             self._lines[inode] = line
 
+    def forget(self, inode: int) -> None:
+        """Somebody has it."""
+        self._lines.pop(inode, None)
+
     def lines_in(self, heir: Inodes) -> Iterator[tuple[bytes, bytes, bytes]]:
         """The lines of those that the heir has, each with the first of its names there. It is walked only for some."""
         if not self._lines:
@@ -216,6 +220,7 @@ def _shared(
             if inode is None or any(other.of(place) == inode for other in others):
                 continue
             if inode == new.of(place):
+                orphans.forget(inode)
                 yield _written(checksum, size, path, own, usual)
             elif not before:
                 orphans.note(inode, line)
