@@ -101,7 +101,10 @@ def run(program: str, sources: str) -> None:
 
                 compiled.keep(program, sources, modules, lambda: begun_as == _identity(program))
     # All is written. To take everything apart that was imported would cost as much again as a third of the imports.
-    sys.stderr.flush()
+    if sys.stderr:
+        # What cannot be said any more does not change how it ended.
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
     os._exit(code)
 
 

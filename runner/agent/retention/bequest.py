@@ -24,10 +24,9 @@ MOST_ORPHANS = 250_000
 
 
 class ListOfSums:
-    """The lines of a snapshot's list, many at once; once all were read, `lines` are how many."""
+    """The lines of a snapshot's list, many at once; once all were read, `lines` are how many, and none until then."""
 
     def __init__(self, store: StoreFolder, name: str) -> None:
-        self.is_read = False
         self.lines = 0
         self._place = store, name
 
@@ -36,7 +35,7 @@ class ListOfSums:
         for many in raw_sum_lines(*self._place):
             lines += len(many)
             yield many
-        self.is_read, self.lines = True, lines
+        self.lines = lines
 
 
 def bequeath(

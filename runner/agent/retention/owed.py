@@ -27,7 +27,7 @@ def hand_on(store: StoreFolder, name: str) -> Optional[int]:  # noqa: UP045
     older, later = counted[: counted.index(name)], counted[counted.index(name) + 1 :]
     lines = ListOfSums(store, name)
     inherited = bequeath(store, name, later, lines)
-    if later and (inherited is None or _lacks(store, name, lines)):
+    if later and (inherited is None or brought(store, name, Listed(lines.lines, 0)).lines > lines.lines):
         now = _listed(store, name)
         had = brought(store, name, now)
         lacked = had if inherited is None else Listed(had.lines - now.lines, max(0, had.bytes - now.bytes))
@@ -37,11 +37,6 @@ def hand_on(store: StoreFolder, name: str) -> Optional[int]:  # noqa: UP045
             # It must not keep a full disk full; and debts that cannot be understood are not written over.
             return None
     return inherited
-
-
-def _lacks(store: StoreFolder, name: str, lines: ListOfSums) -> bool:
-    now = Listed(lines.lines, 0) if lines.is_read else _listed(store, name)
-    return brought(store, name, now).lines > now.lines
 
 
 def _listed(store: StoreFolder, name: str) -> Listed:

@@ -78,7 +78,7 @@ def state(facts: StoreFacts, policy: Retention | None, gone: str = "") -> tuple[
 def _replaced(facts: StoreFacts) -> tuple[str, ...]:
     """In the place of how many snapshots there is something else."""
     names = replaced(facts)
-    return (f"in the place of {count(len(names), 'snapshot')} is no folder",) if names else ()
+    return (f"something else lies in the place of {count(len(names), 'snapshot')}",) if names else ()
 
 
 def _unrecorded(snapshots: Sequence[Snapshot]) -> tuple[str, ...]:

@@ -242,3 +242,10 @@ def test_nothing_is_kept_of_a_program_that_was_replaced_while_it_worked(
         holds.stdin.close()
         assert (holds.wait(), holds.stderr.read()) == (0, b"")
     assert not kept(program).exists()
+
+
+def test_a_verb_that_did_its_work_ends_well_where_nobody_hears_its_warnings(program: Path, tmp_path: Path) -> None:
+    argv = ("sh", "-c", 'exec "$@" 2>&-', "sh", *PYTHON, str(program), "newest", str(tmp_path / "store"))
+    (tmp_path / "store").mkdir()
+    asked = subprocess.run(argv, stdout=subprocess.PIPE, check=False)
+    assert (asked.returncode, json.loads(asked.stdout)["newest"]) == (0, "")

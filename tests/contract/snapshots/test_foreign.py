@@ -63,7 +63,7 @@ def test_what_lies_in_the_place_of_a_sealed_snapshot_is_told_once_and_left_there
     todo = told.partition("What to do")[2]
     assert todo.count(f"{first.name} in store papio is no folder, so that snapshot counts for nothing") == 1
     assert "put its folder back in that place" in told and "cannot be read" not in told
-    assert "in the place of 1 snapshot is no folder" in " ".join(place.runner("status").out.split())
+    assert "something else lies in the place of 1 snapshot" in " ".join(place.runner("status").out.split())
     assert os.path.lexists(first) and place.record_path(first).exists() and last.is_dir()
     # What the advice leads to: without what lies there it is lost; with its folder again all is well.
     first.unlink()

@@ -251,7 +251,9 @@ def test_a_store_that_lost_something_is_not_good_and_that_is_said_first() -> Non
 def test_in_the_place_of_how_many_snapshots_something_else_lies_is_told_and_other_odd_things_are_none() -> None:
     name = "2026-11-22T081500Z"
     odd = (f"/s/{name}", f"/s/.runner/records/{name}", "/s/.runner/records/stray")
-    assert state(StoreFacts(path="/s", exists=True, odd=odd), None) == ("in the place of 1 snapshot is no folder",)
+    assert state(StoreFacts(path="/s", exists=True, odd=odd), None) == (
+        "something else lies in the place of 1 snapshot",
+    )
 
 
 def test_of_a_store_whose_room_was_not_measured_only_copies_are_told() -> None:
