@@ -94,6 +94,9 @@ VERBS = {
     "in-use": "power.in_use:run",
     "access": "access.report:run",
     "boot-checks": "power.boot_checks:run",
+    "serve": "serve.serve:run",
+    "enrol": "serve.enrol:run",
+    "refused": "serve.refusals:run",
 }
 
 
@@ -116,19 +119,24 @@ def work() -> int:
 
 
 def _run(argv: list[str]) -> int:
+    try:
+        return perform(argv)
+    except BrokenPipeError:
+        raise
+    except (Refused, *TROUBLE) as problem:
+        return refuse(refusal(problem))
+
+
+def perform(argv: list[str]) -> int:
+    """Run a verb with its arguments: the exit code. Raises Refused, and what is in TROUBLE."""
     if not argv or argv[0] not in VERBS:
-        return refuse(Refused(f"no such verb; there are: {', '.join(VERBS)}", "see docs/store.md"))
+        raise Refused(f"no such verb; there are: {', '.join(VERBS)}", "see docs/store.md")
     place, _, function = VERBS[argv[0]].partition(":")
     verb = getattr(importlib.import_module(f".{place}", __package__), function)
     # What is there by now stays to the end: it is not looked through for what nobody uses any more.
     gc.freeze()
     gc.enable()
-    try:
-        return int(verb(argv[1:]))
-    except BrokenPipeError:
-        raise
-    except (Refused, *TROUBLE) as problem:
-        return refuse(refusal(problem))
+    return int(verb(argv[1:]))
 
 
 if __name__ == "__main__":

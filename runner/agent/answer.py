@@ -60,6 +60,21 @@ class AlreadyDone(Refused):
         self.made = made
 
 
+class Denied(Refused):
+    """The policy of this host does not allow it to the key with which it was asked for; its keepers are told.
+
+    They are told what was asked for, and where `tells` what is wrong with it: then it is a verb that the key has.
+    """
+
+    tells = False
+
+
+class OverLimit(Denied):
+    """A verb that the key has, and more of it than the policy allows."""
+
+    tells = True
+
+
 def emit(answer: Mapping[str, Any]) -> None:
     """Write one line of JSON; bytes of file names that are not UTF-8 become lone surrogates."""
     sys.stdout.write(json.dumps(answer, separators=(", ", ": ")) + "\n")

@@ -64,7 +64,7 @@ def run(argv: Sequence[str]) -> int:
     if not isinstance(request, dict):
         raise Refused("the request on stdin is no JSON object", "see docs/store.md")
     _require_closed(request)
-    emit(_answer(request))
+    emit(answer(request))
     return 0
 
 
@@ -72,7 +72,7 @@ def _answer_or_error(request: Mapping[str, Any]) -> Mapping[str, Any]:
     """The answer, or why there is none: what is wrong with one of several hosts hides no other."""
     try:
         _require_closed(request)
-        return _answer(request)
+        return answer(request)
     except Refused as refused:
         return {"error": refused.error, "do": refused.do}
 
@@ -96,7 +96,8 @@ def _closing(place: trust.Exposure) -> str:
     return f"chmod go-w {shlex.quote(place.path)}"
 
 
-def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
+def answer(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer to one request, whatever it asks; see docs/store.md."""
     commands = request.get("commands", ())
     root = str(request.get("root", ""))
     folders = tuple(request.get("stand_ins", ()))
@@ -113,6 +114,8 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
             "boot_id": _text("/proc/sys/kernel/random/boot_id"),
             "kernel": os.uname().release,
             "now": clock.now(),
+            "served": "",
+            "attempts": () if played else _attempts(),
             "program": _digest(str(request.get("program", ""))),
             "former": _former(str(request.get("former", ""))),
             "rsync": rsync.result(),
@@ -154,6 +157,15 @@ def _from_prose(text: str) -> dict[str, Any]:
     sums = re.search(r"Checksum list:\n +(.*)\n", text)
     checksums = [name for name in sums[1].split() if name != "none"] if sums else []
     return {"version": version[1] if version else "", "checksums": checksums}
+
+
+def _attempts() -> Any:  # noqa: ANN401
+    """What somebody with a key tried here in vain; the room of that is loaded where there is anything."""
+    if not Path("/var/lib/runner/served").exists():
+        return ()
+    from .serve import refusals  # noqa: PLC0415
+
+    return table(refusals.noted())
 
 
 def _digest(path: str) -> str:

@@ -20,6 +20,7 @@ VERBS = {
     "restore-db": "get a database back from a dump, beside the old one or in its place",
     "bare-metal": "print how a lost host is made again, step by step",
     "pin": "keep one snapshot whatever the retention says, or release it again",
+    "enrol": "give a host a key of ours that may do what the jobs want there, and no more",
     "announce": "tell the users when a job will interrupt them, or that it will not",
     "validate": "check jobs.toml and print every problem at once",
     "config": "print jobs.toml as it is understood, with every default filled in",

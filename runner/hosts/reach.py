@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from runner.hosts import ssh_through
@@ -56,3 +58,13 @@ def make(site: Site) -> None:
         Path(host.root).mkdir(parents=True, exist_ok=True)
     for store in site.stores:
         Path(site.host(store.host).at(store.path)).parent.mkdir(parents=True, exist_ok=True)
+
+
+def own_address(address: str, port: int) -> str:
+    """The address that this machine has on the way there, "" where that is not known. Nothing is sent."""
+    with suppress(OSError):
+        family, kind, _, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as way:
+            way.connect(place)
+            return str(way.getsockname()[0])
+    return ""

@@ -112,7 +112,7 @@ REPORTERS: dict[str, Reporter] = {
 }
 
 # No plugin may bring a kind of such a name: these are here, or the runner makes such jobs by itself.
-TAKEN = frozenset((*KINDS, *REPORTERS, "pin"))
+TAKEN = frozenset((*KINDS, *REPORTERS, "pin", "enrol"))
 
 
 def together(brought: Iterable[JobKind]) -> dict[str, JobKind]:

@@ -200,12 +200,24 @@ class Reading:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """What the policy of a host refused to somebody with `key`: how many times, when `first` and `last` (UTC)."""
+
+    key: str
+    what: str
+    first: datetime
+    last: datetime
+    times: Count
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HostFacts:
     """One host as read in one round trip; `error` says why nothing is known about it, and `do` the remedy, if known.
 
     `program` is the SHA-256 of the runner-agent that is installed there, `former` is true where the file that it was
     called before is there too. `inside` is what is really mounted in what plays a host's filesystems. `shell`
-    is what the login shell there prints before each command. `machine` is its machine-id. Each "" where there is none.
+    is what the login shell there prints before each command. `machine` is its machine-id. `served` is the key of its
+    policy that we come with. Each "" where there is none. `attempts` are what that policy refused.
     """
 
     name: str
@@ -224,6 +236,8 @@ class HostFacts:
     stores: Mapping[str, StoreFacts] = field(default_factory=dict)
     readings: Mapping[str, Reading] = field(default_factory=dict)
     shell: str = ""
+    served: str = ""
+    attempts: tuple[Attempt, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -31,7 +31,7 @@ from runner.model.plan import (
 from runner.model.role import Role
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, excerpt, minute, one_line
-from runner.planning import closing
+from runner.planning import attempts, closing
 from runner.tools import agent, files, machines
 
 Together = Callable[[Site, Sequence[Job], tuple[Draft, ...], Facts], tuple[Draft, ...]]
@@ -93,6 +93,7 @@ def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[st
         findings=(
             *(finding for draft in drafts for finding in draft.findings),
             *(finding for name in stores for finding in closing.findings(f"prepare-{name}", name, stores[name])),
+            *attempts.findings(facts.hosts.values(), site.timezone),
         ),
         basis=_concerned(basis(site, facts), steps, facts),
     )

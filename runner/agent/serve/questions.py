@@ -1,0 +1,54 @@
+"""What a probe asks of this host, as far as the key has a right to it; what it has none to is answered with why."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .. import probe as probing
+from ..answer import Denied, Refused, emit
+from . import refusals
+from .allowed import Allowed, require_question
+from .policy import Rights
+
+LONGEST = 16 << 20
+_FORMER = "/usr/local/sbin/runner-store"
+_DENIED = 126
+
+
+def probe(rights: Rights, require_readable: Callable[[Allowed], None]) -> int:
+    """Answer the request on stdin for this host itself: only stores of this key, and only looks it has a right to."""
+    request = _request(rights)
+    asked, denied = [], {}
+    for each in request["commands"]:
+        argv = tuple(map(str, each["argv"]))
+        try:
+            require_readable(require_question(rights, argv))
+            asked.append({"id": str(each["id"]), "argv": argv, "timeout": min(float(each.get("timeout", 20)), 3600.0)})
+        except Refused as refused:
+            # A job that wants it is left out, and its host says why; no other is.
+            refusals.note(rights.name, " ".join(argv))
+            denied[str(each["id"])] = {"exit": _DENIED, "out": json.dumps(_said(refused)) + "\n", "err": refused.error}
+    answer = probing.answer({**request, "commands": asked})
+    emit({**answer, "served": rights.name, "readings": {**answer["readings"], **denied}})
+    return 0
+
+
+def _said(refused: Refused) -> Mapping[str, str]:
+    return {"error": refused.error, "do": refused.do}
+
+
+def _request(rights: Rights) -> Mapping[str, Any]:
+    """The request on stdin. Denied where it asks for more than this host and the stores of the key."""
+    content = sys.stdin.buffer.read(LONGEST + 1)
+    request = json.loads(content) if len(content) <= LONGEST else None
+    if not isinstance(request, dict) or request.get("root") or request.get("stand_ins"):
+        raise Denied("a probe asks here for this host itself, and for nothing else", "see docs/trust.md")
+    paths = [str(each["path"]) for each in request.get("stores", ())]
+    for path in paths:
+        if path not in rights.stores:
+            raise Denied(f"the key {rights.name} has no right to the store {path[:100]!a}", "see docs/trust.md")
+    program = sys.argv[0]
+    return {**request, "commands": list(request.get("commands", ())), "program": program, "former": _FORMER}

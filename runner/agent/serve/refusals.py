@@ -1,0 +1,84 @@
+"""What somebody with a key tried here and was refused: kept for the keepers, bounded whatever is tried."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import clock, durable, regular
+from ..answer import Refused, plain, reply, table
+from ..arguments import parse_as
+from .contract.refused import ListRefused, RefusedAttempt, RefusedList
+
+FOLDER = Path("/var/lib/runner/served")
+KEPT = 50
+_WIDEST = 200
+_LONGEST = 64 << 10
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print what was refused; with `--forget` it is told no more. For a person on this host: no key has it."""
+    options = parse_as(ListRefused, argv)
+    attempts = noted()
+    if options.forget:
+        forget()
+    reply(RefusedList(attempts))
+    return 0
+
+
+def note(key: str, what: str, folder: Path = FOLDER) -> None:
+    """Note that it was refused now. Where that cannot be written, it is refused all the same."""
+    with contextlib.suppress(OSError), _locked(folder):
+        known = list(noted(folder))
+        now, what = clock.at(time.time_ns()), plain(what, _WIDEST)
+        same = next((each for each in known if (each.key, each.what) == (key, what)), None)
+        if same:
+            known[known.index(same)] = same._replace(last=now, times=same.times + 1)
+        elif len(known) < KEPT:
+            known.append(RefusedAttempt(key, what, now, now, 1))
+        else:
+            # The last one stands for all that are too many to be named.
+            last = known[-1]
+            known[-1] = RefusedAttempt(last.key, "more, of other sorts", last.first, now, last.times + 1)
+        durable.write_json(_file(folder), {"attempts": table(known)})
+
+
+def noted(folder: Path = FOLDER) -> tuple[RefusedAttempt, ...]:
+    """What was refused until now, the oldest first; none where nothing was, or that cannot be read."""
+    try:
+        content = json.loads(regular.content(_file(folder), _LONGEST))
+        return tuple(_attempt(each) for each in content["attempts"])[:KEPT]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, Refused):
+        return ()
+
+
+def forget(folder: Path = FOLDER) -> None:
+    """Remove all that is noted; for a person on this host who has seen it."""
+    with _locked(folder):
+        _file(folder).unlink(missing_ok=True)
+
+
+def _attempt(each: Any) -> RefusedAttempt:  # noqa: ANN401
+    first, last = (clock.at(clock.nanoseconds(str(each[when]))) for when in ("first", "last"))
+    return RefusedAttempt(str(each["key"]), str(each["what"]), first, last, int(each["times"]))
+
+
+def _file(folder: Path) -> Path:
+    return folder / "refused.json"
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    durable.make_folders(folder)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,184 @@
+"""`serve`: the one command behind a key. It lets through what the policy of this host gives that key, and no more.
+
+sshd runs it, whatever whoever has the key asks for, and what was asked for is in the environment. That is read as
+words, compared with what the runner asks for, and done here: no shell sees it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..answer import Denied, Refused, refuse
+from ..arguments import parse_as
+from ..store.layout import open_store, sealed
+from . import allowed, limits, refusals, wire
+from .contract.serve import Serve
+from .policy import ALL, Rights, rights_of
+
+# What every command of the runner has for an environment.
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C",
+    "LANGUAGE": "",
+    "TZ": "UTC",
+    "HOME": "/root",
+}
+ASKED = "SSH_ORIGINAL_COMMAND"
+PROGRAM = "/usr/local/sbin/runner-agent"
+# What Python reads texts by. A client may send these, and everything is started anew without.
+_LOCALE = re.compile(r"LANG|LANGUAGE|LC_[A-Z]+")
+# By this a process is known to have been begun for a key.
+_OURS = "RUNNER_SERVES"
+# As boot.py says it: another program is wanted than the one that is here.
+ANOTHER = 80
+_RSYNC = re.compile(r"-s[A-Za-z]*(?:e[0-9]*\.[0-9]*[A-Za-z]*)?")
+_SIGNALS = ("TERM", "KILL", "INT", "HUP")
+_POWER: Mapping[tuple[str, ...], str] = {
+    ("systemctl", "reboot"): "reboot",
+    ("systemctl", "reboot", "--check-inhibitors=yes"): "reboot",
+    ("shutdown", "-r", "now"): "reboot",
+    ("systemctl", "poweroff"): "poweroff",
+    ("systemctl", "poweroff", "--check-inhibitors=yes"): "poweroff",
+    ("shutdown", "-h", "-P", "now"): "poweroff",
+}
+
+
+def run(argv: Sequence[str]) -> int:
+    """Do what SSH_ORIGINAL_COMMAND asks for, if the policy gives the key NAME that right; else say no, and note it."""
+    key, command = parse_as(Serve, argv).key, os.environ.get(ASKED, "")
+    _begin_clean(key)
+    asked, token = command, ""
+    try:
+        request = wire.read(command)
+        asked, token = " ".join(request.words), request.token
+        _announce(token)
+        return _Service(rights_of(key), request).done()
+    except Denied as denied:
+        refusals.note(key, f"{asked}: {denied.error}" if denied.tells else asked or "a shell")
+        if token or asked.startswith(PROGRAM):
+            return refuse(denied)
+        # rsync speaks on the output.
+        sys.stderr.write(f"runner-agent: {denied.error}; {denied.do}\n")
+        return denied.code
+
+
+def _begin_clean(key: str) -> None:
+    """Nothing of the environment that whoever asks can choose stays, and Python reads names as it always does."""
+    clean = {**ENVIRONMENT, _OURS: key}
+    # Python sets this one itself.
+    foreign = [name for name in os.environ if _LOCALE.fullmatch(name) and os.environ[name] != "C.UTF-8"]
+    if foreign and _OURS not in os.environ:
+        again = {name: os.environ[name] for name in (ASKED,) if name in os.environ}
+        os.execve(sys.argv[0], (sys.argv[0], *sys.argv[1:]), {**clean, **again})  # noqa: S606
+    os.environ.clear()
+    os.environ.update(clean)
+    time.tzset()
+    os.chdir("/")
+
+
+def _announce(token: str) -> None:
+    """Say that the command begins, and which processes are its: as hosts/ssh.py expects it."""
+    if not token:
+        return
+    if os.getpgrp() != os.getpid() and os.getsid(0) != os.getpid():
+        os.setpgid(0, 0)
+    sys.stdout.write(f"{token}\n")
+    sys.stdout.flush()
+    sys.stderr.write(f"{token} {os.getpgrp()}\n")
+    sys.stderr.flush()
+
+
+class _Service(NamedTuple):
+    """What is asked for, by a key with these rights."""
+
+    rights: Rights
+    request: wire.Request
+
+    def done(self) -> int:
+        """Do it: the exit code, where it did not become another program. Raises Denied."""
+        words = self.request.words
+        limits.bind({str(open_store(path).root): rights for path, rights in self.rights.stores.items()})
+        if self.request.digest:
+            return self._answer(words)
+        if words[:1] == (PROGRAM,):
+            return self._verb(words[1:])
+        if words[:2] == ("rsync", "--server"):
+            return self._look(words)
+        if words[:1] == ("kill",):
+            return self._kill(words)
+        if words in _POWER and _POWER[words] in self.rights.power:
+            os.execvp(words[0], tuple(words))  # noqa: S606
+        raise Denied(f"the key {self.rights.name} has no right to that here", allowed.DO)
+
+    def _answer(self, words: Sequence[str]) -> int:
+        """A question to the program, which is asked here and never comes along."""
+        import hashlib  # noqa: PLC0415
+
+        if hashlib.sha256(Path(sys.argv[0]).read_bytes()).hexdigest() != self.request.digest:
+            if self.request.path:
+                return ANOTHER
+            raise Refused(
+                "the runner-agent of this host is of another version than the runner, and is not replaced from afar",
+                "where the key of root is: runner enrol HOST, which installs it",
+            )
+        if words[0] != "probe":
+            return self._verb(words)
+        from . import questions  # noqa: PLC0415
+
+        return questions.probe(self.rights, self._require_readable)
+
+    def _verb(self, words: Sequence[str]) -> int:
+        self._require_readable(allowed.require(self.rights, words))
+        self._make_way()
+        if words[0] == "keep-room":
+            words = self._confined(words)
+        from .. import __main__ as door  # noqa: PLC0415  (it imports this)
+
+        sys.argv = [sys.argv[0], *words]
+        code: int = door.perform(list(words))
+        return code
+
+    def _require_readable(self, what: allowed.Allowed) -> None:
+        if what.store and what.snapshots and self.rights.stores[what.store].reads != ALL:
+            counted = sealed(open_store(what.store))
+            if not set(what.snapshots) <= set(counted[-1:]):
+                raise Denied(
+                    f"the key {self.rights.name} reads only the newest snapshot of that store",
+                    allowed.reading_all(self.rights, what),
+                )
+
+    def _make_way(self) -> None:
+        if self.request.niceness:
+            os.nice(self.request.niceness)
+        if self.request.idle:
+            from ..command import ask  # noqa: PLC0415  (few want it)
+
+            ask(("ionice", "--class=idle", f"--pid={os.getpid()}"), timeout=10)
+
+    def _look(self, words: Sequence[str]) -> int:
+        os.execvp(words[0], tuple(words))  # noqa: S606
+
+    def _confined(self, words: Sequence[str]) -> Sequence[str]:
+        return words
+
+    def _kill(self, words: Sequence[str]) -> int:
+        """Signal a group of processes that was begun for this key."""
+        fits = len(words) == 5 and words[1] == "-s" and words[3] == "--" and words[2] in _SIGNALS
+        group = words[4][1:] if fits and words[4][:1] == "-" else ""
+        if not (group.isascii() and group.isdigit() and len(group) < 10 and int(group) > 1):
+            raise Denied("no signal to anything but what was begun for this key", allowed.DO)
+        try:
+            begun = Path(f"/proc/{group}/environ").read_bytes().split(b"\0")
+        except OSError:
+            return 1
+        if f"{_OURS}={self.rights.name}".encode() not in begun:
+            raise Denied("no signal to anything but what was begun for this key", allowed.DO)
+        os.killpg(int(group), getattr(signal, f"SIG{words[2]}"))
+        return 0

@@ -1,0 +1,1 @@
+"""What a host lets the runner do, whoever holds its key: pure."""

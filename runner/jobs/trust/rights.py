@@ -1,0 +1,72 @@
+"""What the controller's key has to be allowed on a host for the jobs of a site, as the policy of that host says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from runner.model.options import DrillOptions, SnapshotOptions
+from runner.model.site import Job, Site, Store
+
+# Of these the agent of another host does nothing, whatever its policy says.
+_BY_ITS_OWN = ("updates", "upgrade", "disk", "dump", "access")
+_POWER = {"reboot": "reboot", "halt": "poweroff"}
+_DAYS = 7
+
+
+def policy(site: Site, host: str, runs: Mapping[str, int], power: Sequence[str] = ()) -> str:
+    """The text of [keys.CONTROLLER] for `host`; `runs` is how often each store gets a snapshot a day by its schedules.
+
+    A day may be made up for, and one repeated: so twice as many may be sealed, and as many expire, and two more.
+    """
+    key = f"keys.{site.controller}"
+    sources = sorted({path for job in site.jobs for path in _sources(site, job, host)})
+    own = [store for store in site.stores if store.host == host]
+    lines = [f"[{key}]", f"sources = {_list(sources)}", f"power = {_list(sorted(power))}"]
+    for store in own:
+        lines += ["", f'[{key}.stores."{store.path}"]', *_store(site, store, runs.get(store.name, 1))]
+    return "\n".join(lines) + "\n"
+
+
+def beyond(site: Site, host: str, power: Sequence[str] = ()) -> tuple[Job, ...]:
+    """The jobs that want more of `host` than such a key may do, so that its own runner has to start them."""
+    return tuple(
+        job
+        for job in site.jobs
+        if job.host == host and (job.kind in _BY_ITS_OWN or (job.kind in _POWER and _POWER[job.kind] not in power))
+    )
+
+
+def _store(site: Site, store: Store, runs: int) -> list[str]:
+    retention = store.retention
+    most = 2 * max(runs, 1) + 2
+    values = {
+        "floor": retention.min if retention else 1,
+        "per_day": retention.per_day if retention else 0,
+        "seals": most,
+        "expiries": most,
+        "young": _young(store, runs),
+    }
+    # A drill restores old ones too: it is to prove that they come back.
+    drilled = any(isinstance(job.options, DrillOptions) and job.options.store == store.name for job in site.jobs)
+    return [*(f"{name} = {value}" for name, value in values.items()), f'reads = "{"all" if drilled else "newest"}"']
+
+
+def _young(store: Store, runs: int) -> int:
+    """Within how many days nothing need expire: a week, or less where so many snapshots are made that some do."""
+    retention = store.retention
+    if retention is None:
+        return _DAYS
+    if retention.thin:
+        return 0
+    return min(_DAYS, max(retention.max // max(runs, 1) // 2, 0))
+
+
+def _sources(site: Site, job: Job, host: str) -> tuple[str, ...]:
+    """What of `host` a job copies to another."""
+    if not isinstance(job.options, SnapshotOptions) or job.host != host or site.store(job.options.store).host == host:
+        return ()
+    return tuple(job.options.filesystems) or site.host(host).filesystems or ("/",)
+
+
+def _list(words: Sequence[str]) -> str:
+    return f"[{', '.join(f'{chr(34)}{word}{chr(34)}' for word in words)}]"
