@@ -94,9 +94,9 @@ VERBS = {
     "in-use": "power.in_use:run",
     "access": "access.report:run",
     "boot-checks": "power.boot_checks:run",
-    "serve": "serve.serve:run",
-    "enrol": "serve.enrol:run",
-    "refused": "serve.refusals:run",
+    "serve": "policy.serve:run",
+    "enrol": "policy.enrol:run",
+    "refused": "policy.refusals:run",
 }
 
 

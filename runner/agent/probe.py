@@ -163,7 +163,7 @@ def _attempts() -> Any:  # noqa: ANN401
     """What somebody with a key tried here in vain; the room of that is loaded where there is anything."""
     if not Path("/var/lib/runner/served").exists():
         return ()
-    from .serve import refusals  # noqa: PLC0415
+    from .policy import refusals  # noqa: PLC0415
 
     return table(refusals.noted())
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Literal
 
+from runner.model.attempt import Attempt
 from runner.model.names import AbsolutePath, Count, Digest, MachineId, PlainWord, SnapshotName, SnapshotNameOrNone, Uuid
 from runner.model.role import Role
 from runner.model.stored import DamagedFilesystem, Filled
@@ -197,17 +198,6 @@ class Reading:
     exit: int | None
     out: Annotated[str, PRINTED] = ""
     err: Annotated[str, PRINTED] = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Attempt:
-    """What the policy of a host refused to somebody with `key`: how many times, when `first` and `last` (UTC)."""
-
-    key: str
-    what: str
-    first: datetime
-    last: datetime
-    times: Count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from runner.model.facts import Attempt, HostFacts
+from runner.model.attempt import Attempt
+from runner.model.facts import HostFacts
 from runner.model.plan import Finding
 from runner.model.text import count, minute, one_line
 

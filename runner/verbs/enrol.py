@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from runner.hosts import reach
-from runner.jobs.trust import enrol
+from runner.jobs.policy import enrol
 from runner.model.errors import RunnerError, UsageError, remedy
 from runner.model.options import SnapshotOptions
 from runner.model.plan import Plan

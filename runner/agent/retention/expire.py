@@ -9,7 +9,7 @@ from typing import Optional
 from .. import durable
 from ..answer import Refused, reply
 from ..arguments import DeclaredDisk, parse_as
-from ..serve import limits
+from ..policy import limits
 from ..store import disk, inventory, lock, received, trash
 from ..store.layout import StoreFolder, open_store, require_sealed, room, sealed
 from ..store.lock import working

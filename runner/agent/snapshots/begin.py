@@ -11,7 +11,7 @@ from ..answer import STALE, Refused, reply
 from ..arguments import parse_as
 from ..host import room as rooms
 from ..host.processes import boot_id
-from ..serve import limits
+from ..policy import limits
 from ..store import aside, disk, freed, owned, received
 from ..store.layout import StoreFolder, folders, is_name, open_store, partials, read_json, sealed
 from ..store.lock import working

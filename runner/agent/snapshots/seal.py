@@ -16,7 +16,7 @@ from ..answer import Refused, reply, shown, table
 from ..arguments import pairs, parse_as
 from ..compose.copies import Copy
 from ..compose.missed import EXCEPTIONS, HARMLESS, LISTED, UNSTEADY, MissedNames
-from ..serve import limits
+from ..policy import limits
 from ..store import begun, disk, received, trash
 from ..store.freed import BLOCK
 from ..store.layout import StoreFolder, is_name, open_store, read_json

@@ -9,6 +9,7 @@ from statistics import median
 
 from runner.agent.retention.contract.links import Links
 from runner.jobs.bundled import Bundled, unusable
+from runner.jobs.policy.served import unbound
 from runner.jobs.retention import minimum, prune, retention, steps
 from runner.jobs.retention.doubts import by_host, sources
 from runner.jobs.retention.room import brought, is_full
@@ -18,7 +19,6 @@ from runner.jobs.snapshots import fallen, filesystems, foreign, lost, mounted
 from runner.jobs.snapshots import proven as drill
 from runner.jobs.snapshots.findings import LARGER
 from runner.jobs.snapshots.report import check_report
-from runner.jobs.trust.served import unbound
 from runner.model.cause import Fault, of_store
 from runner.model.copies import interrupted, under_way
 from runner.model.facts import Facts, Snapshot, Space, StoreFacts

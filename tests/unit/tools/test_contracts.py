@@ -43,6 +43,7 @@ PLAIN = st.text(st.characters(exclude_categories=("Cs",)), min_size=1)
 SAMPLES = (
     "", "/", "/srv/a b", "/-x/..y/\udcff\n", "2026-11-23T081500Z", "1972-02-29T000000Z", "2099-12-31T235959Z",
     "0a4f3c1e-5b1e-4c52-9d0c-0d8f5c1f7a55", "ABCD-1234", "5a" * 32,
+    f"ssh-ed25519 {'A' * 68}", "192.168.199.1",
 )  # fmt: skip
 UNFIT = (
     "--help", "-e sh", "../../etc", "a", "//x", "/a/../b", "/a/.", "/a/", "/a\0b", "x --evil", "9999-12-31T235959Z",

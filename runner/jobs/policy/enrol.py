@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runner.agent.arguments import argv as words
-from runner.agent.serve.contract.enrol import Enrol
-from runner.jobs.trust import rights
+from runner.agent.policy.contract.enrol import Enrol
+from runner.jobs.policy import rights
 from runner.model.kind import Draft
 from runner.model.plan import Command, Effect, Finding, PlannedJob, Step
 from runner.model.site import Site

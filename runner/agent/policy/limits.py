@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..store.layout import StoreFolder
-    from .policy import StoreRights
+    from .rights import StoreRights
 
 DAY = 86_400 * 10**9
 # How far the name of a new snapshot may be from the time here.

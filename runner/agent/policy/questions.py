@@ -11,7 +11,7 @@ from .. import probe as probing
 from ..answer import Denied, Refused, emit
 from . import refusals
 from .allowed import Allowed, require_question
-from .policy import Rights
+from .rights import Rights
 
 LONGEST = 16 << 20
 _FORMER = "/usr/local/sbin/runner-store"
@@ -30,14 +30,19 @@ def probe(rights: Rights, require_readable: Callable[[Allowed], None]) -> int:
         except Refused as refused:
             # A job that wants it is left out, and its host says why; no other is.
             refusals.note(rights.name, " ".join(argv))
-            denied[str(each["id"])] = {"exit": _DENIED, "out": json.dumps(_said(refused)) + "\n", "err": refused.error}
+            denied[str(each["id"])] = {
+                "exit": _DENIED,
+                "out": json.dumps(_refusal(refused)) + "\n",
+                "err": refused.error,
+            }
     answer = probing.answer({**request, "commands": asked})
     emit({**answer, "served": rights.name, "readings": {**answer["readings"], **denied}})
     return 0
 
 
-def _said(refused: Refused) -> Mapping[str, str]:
-    return {"error": refused.error, "do": refused.do}
+def _reading(refused: Refused) -> Mapping[str, Any]:
+    answer = json.dumps({"error": refused.error, "do": refused.do})
+    return {"exit": _DENIED, "out": f"{answer}\n", "err": refused.error}
 
 
 def _request(rights: Rights) -> Mapping[str, Any]:

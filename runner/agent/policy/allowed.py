@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..answer import Denied
 from ..arguments import parse_as
-from .policy import FURTHER, NEWEST, Rights
+from .rights import FURTHER, NEWEST, Rights
 
 SCANS = "/var/lib/runner/scans/"
 RESTORED = "/var/restored"

@@ -11,7 +11,7 @@ from pathlib import Path
 from .. import durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
-from . import policy, toml
+from . import rights, toml
 from .contract.enrol import Enrol, Enrolled
 
 _PROGRAM = "/usr/local/sbin/runner-agent"
@@ -29,8 +29,8 @@ def run(argv: Sequence[str]) -> int:
     All else in both files stays byte for byte. The policy comes first: a key is never there without one.
     """
     options = parse_as(Enrol, argv)
-    place = Path(policy.POLICY)
-    before = _text(place, policy.LONGEST)
+    place = Path(rights.POLICY)
+    before = _text(place, rights.LONGEST)
     after = with_table(before or _HEAD, options.key, options.policy)
     keys = Path(options.keys)
     lines = _text(keys, _LONGEST)
@@ -38,7 +38,7 @@ def run(argv: Sequence[str]) -> int:
     if after != before:
         durable.make_folders(place.parent, 0o755)
         durable.write_file(place, after.encode(), 0o644)
-    policy.rights_of(options.key)
+    rights.rights_of(options.key)
     if bound != lines:
         durable.make_folders(keys.parent, 0o700)
         durable.write_file(keys, bound.encode("utf-8", "surrogateescape"), 0o600)
@@ -59,7 +59,7 @@ def with_table(text: str, key: str, table: str) -> str:
         if not inside:
             kept.append(line)
     whole = "".join(kept).rstrip("\n") + "\n\n" + table.strip("\n") + "\n"
-    policy.parse(whole, key)
+    rights.parse(whole, key)
     return whole
 
 

@@ -20,7 +20,7 @@ from ..arguments import parse_as
 from ..store.layout import open_store, sealed
 from . import allowed, limits, refusals, wire
 from .contract.serve import Serve
-from .policy import ALL, Rights, rights_of
+from .rights import ALL, Rights, rights_of
 
 # What every command of the runner has for an environment.
 ENVIRONMENT = {
@@ -99,7 +99,7 @@ class _Service(NamedTuple):
     """What is asked for, by a key with these rights."""
 
     rights: Rights
-    request: wire.Request
+    request: wire.WireRequest
 
     def done(self) -> int:
         """Do it: the exit code, where it did not become another program. Raises Denied."""

@@ -22,7 +22,7 @@ IDLE = ("ionice", "--class=idle", "nice", "--adjustment=19")
 NICE = ("nice", "--adjustment=10")
 
 
-class Request(NamedTuple):
+class WireRequest(NamedTuple):
     """The words of a command, without what only says how it is begun.
 
     With `token` whoever asks wants it printed before the command begins. `digest` and `path` are of the program that is
@@ -38,7 +38,7 @@ class Request(NamedTuple):
     idle: bool = False
 
 
-def read(command: str) -> Request:
+def read(command: str) -> WireRequest:
     """The request that a command line is. Denied where it is none that the runner makes."""
     import shlex  # noqa: PLC0415  (only here)
 
@@ -57,8 +57,8 @@ def read(command: str) -> Request:
         token, words = words[_SCRIPT + 1], words[_BEFORE:]
     if words[:3] == _PYTHON and len(words) >= _QUESTION:
         _, _, _, _, digest, _, path, *verb = words
-        return Request(tuple(verb or ("probe",)), token, digest, path)
+        return WireRequest(tuple(verb or ("probe",)), token, digest, path)
     for before, niceness in ((IDLE, 19), (NICE, 10)):
         if words[: len(before)] == before:
-            return Request(words[len(before) :], token, niceness=niceness, idle=before == IDLE)
-    return Request(words, token)
+            return WireRequest(words[len(before) :], token, niceness=niceness, idle=before == IDLE)
+    return WireRequest(words, token)
