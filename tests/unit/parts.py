@@ -98,7 +98,7 @@ def _host(filesystems: list[dict[str, Any]], store: str, path: str, mounts: list
     kept = {"path": path, "exists": True, "mounted": True, "writable": True, "sealed": sealed}
     uuid = "11111111-2222-3333-4444-555555555555" if store == "papio" else ""
     return {
-        "uid": 0, "boot_id": "boot", "now": NOW, "program": PROGRAM, "rsync": _RSYNC,
+        "uid": 0, "boot_id": "boot", "now": NOW, "program": PROGRAM, "rsync": _RSYNC, "served": PAPIO,
         "filesystems": filesystems, "stores": {store: {**kept, "uuid": uuid}},
         "readings": {f"restored.backup-{name}": {"exit": 0, "out": '{"made": []}'} for name in (PAPIO, SERVER)},
     }  # fmt: skip

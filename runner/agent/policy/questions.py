@@ -30,11 +30,7 @@ def probe(rights: Rights, require_readable: Callable[[Allowed], None]) -> int:
         except Refused as refused:
             # A job that wants it is left out, and its host says why; no other is.
             refusals.note(rights.name, " ".join(argv))
-            denied[str(each["id"])] = {
-                "exit": _DENIED,
-                "out": json.dumps(_refusal(refused)) + "\n",
-                "err": refused.error,
-            }
+            denied[str(each["id"])] = _reading(refused)
     answer = probing.answer({**request, "commands": asked})
     emit({**answer, "served": rights.name, "readings": {**answer["readings"], **denied}})
     return 0
