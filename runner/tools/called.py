@@ -13,7 +13,9 @@ from functools import cache
 from pathlib import Path
 
 SITE = "jobs.toml"
-_VERBS = "plan|apply|run|status|snapshots|find|diff|restore-db|restore|bare-metal|pin|announce|enrol|validate|config|history"
+_VERBS = (
+    "plan|apply|run|status|snapshots|find|diff|restore-db|restore|bare-metal|pin|announce|enrol|validate|config|history"
+)
 _CALL = rf"runner ({_VERBS})(?![\w/-]|\.\w)"
 _COMMAND = re.compile(_CALL)
 # In a sentence a command begins a part of it; a path that is quoted there, such as /srv/my runner plan, is none.

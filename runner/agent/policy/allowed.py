@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..answer import Denied
+from ..answer import Denied, Refused
 from ..arguments import parse_as
 from .rights import FURTHER, NEWEST, Rights
 
@@ -46,10 +46,13 @@ def require_question(rights: Rights, argv: Sequence[str]) -> Allowed:
 
 
 def options(place: str, given: Sequence[str]) -> Any:  # noqa: ANN401
-    """The arguments of a verb, whose contract is at `place`, read as the verb reads them. Raises Refused."""
+    """The arguments of a verb, whose contract is at `place`, as the verb reads them. Denied where they do not fit."""
     module, _, name = place.partition(":")
     contract = getattr(importlib.import_module(f".{module}", __package__.rpartition(".")[0]), name)
-    return parse_as(contract, given)
+    try:
+        return parse_as(contract, given)
+    except Refused as refused:
+        raise Denied(refused.error, refused.do) from None
 
 
 def _of_store(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401

@@ -1,0 +1,272 @@
+"""A stolen papio: whatever it asks with its key, nothing sealed changes, nothing else is read, and it is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from runner.hosts.transport import _PLACE
+from tests.lab.images import ADDRESS, BACKUP, PAPIO, STORE
+from tests.lab.machines import Lab
+from tests.lab.policy.thief import PROGRAM, TOKEN, Thief, enrolled
+from tests.lab.site import DATA, FILE, Runner
+
+HERE = f"root@{ADDRESS[BACKUP]}"
+PLAN = "20261123T081500.000Z"
+PRUNE = """[jobs.prune-papio]
+kind = "prune"
+store = "papio"
+[jobs.drill-papio]
+kind = "drill"
+store = "papio"
+"""
+
+
+@pytest.fixture(scope="module")
+def thief(lab: Lab) -> Iterator[Thief]:
+    made = Runner(lab=lab)
+    made.settle(files=20)
+    file = made.path(PAPIO, FILE)
+    file.write_text(file.read_text().replace("min = 30", "min = 2") + PRUNE)
+    key = enrolled(made)
+    made.good("run", "backup-papio", "backup-backup-server1")
+    made.days_pass(9)
+    made.good("run", "backup-papio")
+    made.lab.run(PAPIO, "mkdir", "-p", "/run/evil")
+    made.path(PAPIO, "/run/evil/passwd").write_text("root::0:0::/:/bin/sh\n")
+    yield Thief(runner=made, key=key)
+
+
+@pytest.fixture(autouse=True)
+def _untouched(thief: Thief) -> Iterator[None]:
+    thief.look()
+    yield
+    thief.require_untouched()
+
+
+def older(thief: Thief) -> str:
+    return thief.runner.sealed()[0]
+
+
+def newest(thief: Thief) -> str:
+    return thief.runner.sealed()[-1]
+
+
+# What is no request of the runner at all.
+WORDS = {
+    "a program": "id",
+    "two commands": "id; id",
+    "in a substitution": "$(id)",
+    "behind a pipe": "id | sh",
+    "on a line of its own": "id\nid",
+    "a shell": "sh -c id",
+    "in place of ours": f"exec sh -c id {TOKEN} id",
+    "removing": f"rm -rf {STORE}",
+    "reading": "cat /etc/shadow",
+    "scp": "scp -t /root",
+    "rsync of another sort": "rsync --server --daemon --config=/dev/stdin .",
+    "rsync with words": f"rsync --server -logDtpre.iLsfxCIvu --delete . {STORE}",
+    "rsync with a log": "rsync --server --sender --log-file=/etc/cron.d/x -slogDtpre.iLsfxCIvu",
+    "the environment": f"PYTHONPATH=/tmp {PROGRAM} newest {STORE}",
+    "env": f"env LD_PRELOAD=/tmp/x {PROGRAM} newest {STORE}",
+    "another agent": f"/tmp/runner-agent newest {STORE}",
+    "putting a file": f"exec sh -c x {TOKEN} sh -c 'cat > /etc/cron.d/x'",
+    "a reboot": f"exec sh -c x {TOKEN} systemctl reboot",
+    "a power off": f"exec sh -c x {TOKEN} shutdown -h -P now",
+    "all processes": "kill -s KILL -- -1",
+    "a plain kill": "kill -9 1",
+    "too long": "x" * 100_000,
+}
+
+
+@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
+def test_what_the_runner_never_asks_is_refused_and_told(thief: Thief, words: str) -> None:
+    before = thief.refused()
+    said = thief.ask(words)
+    assert said.returncode not in (0, 255)
+    assert "uid=0" not in said.stdout
+    assert len(said.stdout + said.stderr) < 1000
+    assert "Traceback" not in said.stderr
+    assert thief.refused() > before
+
+
+def test_no_signal_reaches_what_was_not_begun_for_the_key(thief: Thief) -> None:
+    before, sshd = thief.refused(), thief.runner.path(BACKUP, "/run/sshd.pid").read_text().strip()
+    assert thief.ask(f"kill -s KILL -- -{sshd}").returncode == 1
+    assert thief.refused() > before
+    assert thief.runner.path(BACKUP, "/run/sshd.pid").read_text().strip() == sshd
+
+
+# Verbs of the agent with arguments that are not its own.
+VERBS: dict[str, Callable[[Thief], tuple[str, ...]]] = {
+    "lower the floor": lambda thief: ("floor", STORE, "1", f"--plan={PLAN}", "--lower"),
+    "another store": lambda thief: ("hold", "/srv", f"--plan={PLAN}", "--who=me"),
+    "a store by another way": lambda thief: ("hold", f"{STORE}/../papio", f"--plan={PLAN}", "--who=me"),
+    "set aside": lambda thief: ("set-aside", STORE, older(thief), f"--plan={PLAN}", "--min=1"),
+    "unpin": lambda thief: ("unpin", STORE, older(thief), f"--plan={PLAN}"),
+    "a program in keep-room": lambda thief: ("keep-room", STORE, f"--partial={older(thief)}", "--", "sh", "-c", "id"),
+    "keep-room elsewhere": lambda thief: ("keep-room", "/etc", "--", "rsync", "--server", "-slogDtpre.iLsfxCIvu"),
+    "keep-room in what is sealed": lambda thief: (
+        "keep-room", STORE, f"--partial={older(thief)}", "--", "rsync", "--server", "-slogDtpre.iLsfxCIvu",
+    ),
+    "detach": lambda thief: ("detach", f"--plan={PLAN}", "--step=s", "--", "id"),
+    "bring": lambda thief: ("bring", "--", "id"),
+    "fstab": lambda thief: ("put-fstab-line", "--new=/x /y ext3 defaults 0 0"),
+    "immutable": lambda thief: ("make-unwritable", STORE),
+    "another disk": lambda thief: ("mark-disk", STORE, "--uuid=x", "--since=2026-11-23T08:15:00Z"),
+    "restored to /etc": lambda thief: ("make-restored", "/etc", "x"),
+    "logs": lambda thief: ("access", "--file=/etc/shadow", "--hours=1", "--rows=1"),
+    "a page": lambda thief: ("page", "http://127.0.0.1/"),
+    "records of looks elsewhere": lambda thief: ("look", "/", "--scans=/etc/cron.d", f"--name={newest(thief)}"),
+    "his own policy": lambda thief: ("enrol", "papio", f"--public=ssh-ed25519 {'A' * 68}", "--policy=[keys.papio]"),
+    "to be forgotten": lambda thief: ("refused", "--forget"),
+    "more of itself": lambda thief: ("serve", "papio"),
+    "the packages": lambda thief: ("hold-host", "packages", f"--plan={PLAN}", "--who=me"),
+    "databases": lambda thief: ("databases", "--programs=/tmp"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_with_what_is_not_its_own_is_refused_and_told(thief: Thief, verb: str) -> None:
+    before = thief.refused()
+    said = thief.agent(*VERBS[verb](thief))
+    assert said.returncode == 1, said
+    assert '"do"' in said.stdout
+    assert "uid=0" not in said.stdout
+    assert "Traceback" not in said.stderr
+    assert thief.refused() > before
+
+
+def test_what_expires_is_old_and_little_and_never_the_newest(thief: Thief) -> None:
+    with_lock = thief.runner.lab.popen(
+        PAPIO, "ssh", "-i", thief.key, HERE,
+        f"exec sh -c x {TOKEN} {PROGRAM} hold {STORE} --plan={PLAN} --who=me", stdin=-1,
+    )  # fmt: skip
+    assert with_lock.stdout is not None
+    while "held" not in with_lock.stdout.readline():
+        assert with_lock.poll() is None
+    for name in (older(thief), newest(thief)):
+        said = thief.agent("expire", STORE, name, f"--plan={PLAN}", "--min=1")
+        assert said.returncode == 1, said
+        assert "newest" in said.stdout or "days ago" in said.stdout or "floor" in said.stdout
+    for name in ("2099-01-01T000000Z", "1971-01-01T000000Z"):
+        said = thief.agent("begin", STORE, name, f"--plan={PLAN}", f"--basis={newest(thief)}", "--", "/")
+        assert said.returncode == 1, said
+        assert "the clock of this host" in said.stdout
+    with_lock.communicate("")
+
+
+def test_junk_is_sealed_no_more_than_the_day_allows(thief: Thief) -> None:
+    sealed = len(thief.runner.sealed())
+    for _ in range(6):
+        thief.runner.run("run", "backup-papio")
+    # Twice the one of a day, and two more; what was sealed nine days ago counts no more.
+    assert len(thief.runner.sealed()) <= sealed + 4
+    ran = thief.runner.run("run", "backup-papio")
+    assert "this host allows 4" in ran.said
+    assert thief.refused() > 0
+
+
+def test_a_probe_runs_nothing_and_reads_nothing_else(thief: Thief) -> None:
+    before = thief.refused()
+    said = thief.probe(commands=[{"id": "x", "argv": ["sh", "-c", "id > /root/x"], "timeout": 5}])
+    reading = json.loads(said.stdout.splitlines()[-1])["readings"]["x"]
+    assert reading["exit"] == 126
+    assert "uid=0" not in reading["out"]
+    for request in (
+        {"root": "/etc"}, {"stand_ins": ["/root"]}, {"stores": [{"name": "x", "path": "/root", "mount": "", "uuid": ""}]},
+    ):  # fmt: skip
+        said = thief.probe(**request)
+        assert said.returncode == 1, said
+    assert thief.refused() >= before + 4
+
+
+def test_a_program_that_comes_along_is_not_run(thief: Thief) -> None:
+    program = "import os; os.system('id > /root/x')"
+    for path in ("", "/tmp/x", PROGRAM):
+        words = f"exec sh -c x {TOKEN} python3 -IS -c x {'0' * 64} {len(program)} {path or repr('')} probe"
+        said = thief.ask(words, stdin=program)
+        assert said.returncode in (1, 80), said
+    assert thief.ask(f"exec sh -c x {TOKEN} sh -c '{_PLACE}' put /etc /etc/x /etc/y 0755 x", stdin="x").returncode == 1
+
+
+def test_input_without_an_end_ends(thief: Thief) -> None:
+    endless = f"yes | ssh -i {thief.key} -oBatchMode=yes {HERE}"
+    question = f"exec sh -c x {TOKEN} python3 -IS -c x $(cat /run/digest) 1 {PROGRAM}"
+    digest = thief.runner.lab.run(BACKUP, "sha256sum", PROGRAM).stdout.split()[0]
+    thief.runner.path(PAPIO, "/run/digest").write_text(digest)
+    for words in (question, "id"):
+        said = thief.runner.lab.run(PAPIO, "sh", "-c", f'{endless} "{words}"', check=False, timeout=60)
+        assert said.returncode not in (0, 255)
+    thief.runner.good("run", "prune-papio")
+
+
+CHANNELS = {
+    "a terminal": ("-tt",),
+    "sftp": ("-s", "sftp"),
+    "its locale": ("-oSendEnv=LANG LC_ALL", "-oSetEnv=LC_ALL=de_DE.ISO-8859-1 LD_PRELOAD=/tmp/x"),
+}
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_no_channel_is_more_than_a_request(thief: Thief, channel: str) -> None:
+    options = CHANNELS[channel]
+    subsystem = ("sftp",) if "-s" in options else ("id",)
+    said = thief.ask(*subsystem, options=tuple(word for word in options if word != "sftp"))
+    assert said.returncode != 0
+    assert "uid=0" not in said.stdout
+
+
+@pytest.mark.parametrize("way", [("-L", "9022:127.0.0.1:22"), ("-R", "9023:127.0.0.1:22"), ("-D", "9024")])
+def test_nothing_is_forwarded(thief: Thief, way: tuple[str, str]) -> None:
+    process = thief.runner.lab.popen(PAPIO, "ssh", "-i", thief.key, "-N", "-oExitOnForwardFailure=yes", *way, HERE)
+    if way[0] == "-R":
+        assert process.wait(20) != 0
+        return
+    port = way[1].partition(":")[0]
+    script = f"for n in $(seq 50); do ss -ltn | grep -q :{port} && break; sleep 0.1; done"
+    thief.runner.lab.run(PAPIO, "sh", "-c", script)
+    said = thief.runner.lab.run(
+        PAPIO, "timeout", "5", "bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}; head -c 4 <&3", check=False
+    )
+    assert "SSH" not in said.stdout
+    process.kill()
+
+
+# Requests that the runner makes too, with an rsync of his own at this end.
+COPIES: dict[str, Callable[[Thief], tuple[str, ...]]] = {
+    "over a sealed file": lambda thief: ("-a", "--inplace", "/run/evil/", f"{HERE}:{STORE}/{older(thief)}/etc/"),
+    "into the records": lambda thief: ("-a", "/run/evil/", f"{HERE}:{STORE}/.runner/records/"),
+    "with --delete": lambda thief: ("-a", "--delete", "/run/evil/", f"{HERE}:{STORE}/"),
+    "to root's keys": lambda thief: ("-a", "/run/evil/", f"{HERE}:/root/.ssh/"),
+    "modes alone": lambda thief: ("-r", "--chmod=777", "/run/evil/", f"{HERE}:{STORE}/{older(thief)}/etc/"),
+    "out of root's home": lambda thief: ("-a", f"{HERE}:/root/.ssh/", "/run/stolen/"),
+    "out of /etc": lambda thief: ("-a", f"{HERE}:/etc/shadow", "/run/stolen/"),
+    "what it read away": lambda thief: (
+        "-a",
+        "--remove-source-files",
+        f"{HERE}:{STORE}/{newest(thief)}/etc/",
+        "/run/x/",
+    ),
+}
+
+
+@pytest.mark.parametrize("guarded", [False, True], ids=["plain", "protected"])
+@pytest.mark.parametrize("copy", COPIES)
+def test_an_rsync_of_his_own_writes_nowhere(thief: Thief, copy: str, guarded: bool) -> None:
+    thief.runner.lab.run(PAPIO, "rm", "-rf", "/run/stolen", "/run/x")
+    said = thief.rsync(*(("--protect-args",) if guarded else ("--old-args",)), *COPIES[copy](thief))
+    assert said.returncode != 0
+    assert "shadow" not in thief.runner.lab.run(PAPIO, "find", "/run", "-path", "/run/stolen/*").stdout
+    assert not thief.runner.path(PAPIO, "/run/stolen/authorized_keys").exists()
+
+
+def test_an_honest_day_goes_on(thief: Thief) -> None:
+    thief.runner.good("run", "drill-papio")
+    ran = thief.runner.good("restore", "papio", DATA)
+    assert "no difference" in ran.said
+    ran = thief.runner.run("run", "prune-papio")
+    assert "of the key papio" in ran.said
+    assert "docs/trust.md" in ran.said
