@@ -21,6 +21,12 @@ _HEAD = (
     "format = 1\n"
 )
 _LONGEST = 1 << 20
+# What the verbs of a store take, and confining what receives: capabilities(7). No network, no kernel, no other process.
+_RIGHTS = (
+    "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "mac_admin", "mknod", "setfcap", "setgid",
+    "setpcap", "setuid", "sys_admin", "sys_nice", "sys_resource",
+)  # fmt: skip
+_DROPPING = f"/usr/bin/setpriv --no-new-privs --bounding-set=-all,{','.join(f'+{right}' for right in _RIGHTS)} --"
 
 
 def run(argv: Sequence[str]) -> int:
@@ -69,8 +75,8 @@ def with_line(text: str, options: Enrol) -> str:
     Refused where the same key stands there unbound: sshd takes the first line that fits.
     """
     source = f'from="{options.from_}",' if options.from_ else ""
-    own = f'restrict,{source}command="{_PROGRAM} serve {options.key}" {options.public} runner:{options.key}'
-    bound = f'command="{_PROGRAM} serve {options.key}"'
+    bound = f'{_PROGRAM} serve {options.key}" '
+    own = f'restrict,{source}command="{_DROPPING} {bound}{options.public} runner:{options.key}'
     kept = [line for line in text.split("\n") if bound not in line or line.lstrip().startswith("#")]
     blob = options.public.split(" ")[1]
     if any(blob in line and not line.lstrip().startswith("#") for line in kept):

@@ -170,7 +170,8 @@ def test_a_line_takes_the_place_of_its_own_and_a_key_that_is_unbound_stays_out()
     bound = with_line(others, options)
     assert bound.startswith(others) and bound.count("\n") == 3
     (line,) = [each for each in bound.splitlines() if KEY in each]
-    assert line.startswith('restrict,from="192.168.199.1",command="/usr/local/sbin/runner-agent serve papio" ')
+    assert line.startswith('restrict,from="192.168.199.1",command="/usr/bin/setpriv --no-new-privs ')
+    assert f' -- /usr/local/sbin/runner-agent serve papio" {KEY} ' in line
     assert with_line(bound, options) == bound
     again = with_line(bound, options._replace(public=f"ssh-ed25519 {'C' * 68}"))
     assert KEY not in again and again.count("serve papio") == 1
