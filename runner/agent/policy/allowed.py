@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..answer import Denied, Refused
-from ..arguments import parse_as
+from ..arguments import PATH, parse_as
 from .rights import FURTHER, NEWEST, Rights
 
 SCANS = "/var/lib/runner/scans/"
@@ -56,7 +56,7 @@ def options(place: str, given: Sequence[str]) -> Any:  # noqa: ANN401
 
 
 def _of_store(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
-    path = given.folder if hasattr(given, "folder") else given.store
+    path = given.store if hasattr(given, "store") else given.folder
     if path not in rights.stores:
         raise Denied(f"the key {rights.name} has no right to the store {path[:100]!a}", DO)
     return Allowed(path)
@@ -116,6 +116,13 @@ def _of_power(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
 def _looks_at_host(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
     if _elsewhere(given):
         raise Denied(f"the key {rights.name} looks at this host only where things are by default", DO)
+    return Allowed()
+
+
+def _looks_at_disks(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
+    for device in given.devices:
+        if not PATH.fullmatch(device) or not device.startswith("/dev/"):
+            raise Denied(f"no disk of this host: {device[:100]!a}", DO)
     return Allowed()
 
 
@@ -181,6 +188,6 @@ _VERBS: Mapping[str, tuple[str, Rule]] = {
     "walk": ("snapshots.contract.walk:Walk", _of_sources),
     "hold-host": ("detached.contract:HoldHost", _of_power),
     "returned": ("power.contract:LookAfterBoot", _of_power),
-    "boot-checks": ("power.contract:LookAtBoot", _of_power),
+    "boot-checks": ("power.contract:LookAtBoot", _looks_at_disks),
     "access": ("access.contract:LookAtAccess", _looks_at_host),
 }
