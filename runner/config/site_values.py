@@ -44,6 +44,7 @@ def site(tables: Table, *, schema: Table, kinds: Mapping[str, JobKind], folder: 
         unattended=Effect[own.get("unattended", "expire").upper()],
         restored_keep=quantity.duration(own.get("restored_keep", _RESTORED_KEEP)),
         known_hosts=own.get("known_hosts", ""),
+        ask_code=own.get("ask_code", False),
         people=msgspec.convert(tables.get("people", {}), People),
         hosts=_hosts(tables, known["hosts"]["additionalProperties"], None if live else sandbox),
         disks=_all(tables.get("disks", {}), known["disks"]["additionalProperties"], Disk),

@@ -156,6 +156,7 @@ class Site:
     unattended: Effect = Effect.EXPIRE
     restored_keep: timedelta = timedelta(days=30)
     known_hosts: str = ""
+    ask_code: bool = False
     people: People = People()
     hosts: tuple[Host, ...] = ()
     disks: tuple[Disk, ...] = ()

@@ -127,6 +127,7 @@ def test_every_key_of_the_full_sample_reaches_the_site() -> None:
         timeout=timedelta(minutes=90),
     )
     assert (second.after, second.schedule) == (("first",), "")
+    assert site.ask_code
     assert site.people.experts == ("a.b+c@site.test",)
     assert [hook.module for hook in site.hooks] == ["hooks.fsck", "hooks.mail", "mysite.quota", "mysite.other"]
     assert (site.unattended, site.timezone) == (Effect.WRITE, "Europe/Berlin")
