@@ -14,10 +14,13 @@ from runner.engine import planfile, seal
 from runner.model.errors import PlanRefused
 from runner.model.plan import Effect, Plan
 from runner.model.run import Report
+from runner.planning import keepers
 from runner.report.line import Line, line
 from runner.report.plan import plan_lines, summary
 from runner.report.report import report_lines
 from runner.tools import called
+from runner.tools.keepers import sign
+from runner.verbs import signed
 from runner.verbs.app import App
 
 
@@ -33,8 +36,10 @@ def run(options: argparse.Namespace) -> int:
     with opened(options, live) as app:
         file = planfile.take(Path(options.plan), app.key)
         _require_code(app, file, options)
+        names = signed.signers(app, options.plan, file)
+        tell([line(f"Signed by {' and '.join(names)}.")] if names else [])
         with live:
-            report, code = app.apply(file.plan, reviewed=True, confirmed=True)
+            report, code = app.apply(file.plan, reviewed=True, confirmed=True, signers=names)
     tell(report_lines(report))
     tell(hints(app.site, report))
     return code
@@ -76,8 +81,23 @@ def written(app: App, plan: Plan, out: str) -> list[Line]:
     asked = "asks for" if _is_code_wanted(app, plan) else "takes with --code, and then runs no other plan"
     return [
         line(f"Written to {out}. To run exactly this: ", (apply, "command")),
+        *_to_sign(app, plan, out),
         line(f"Its code, which apply {asked}: ", (code, "head")),
     ]
+
+
+def _to_sign(app: App, plan: Plan, out: str) -> list[Line]:
+    """Why two keepers have to sign it, who they are, and how; nothing where they need not."""
+    needing = keepers.reasons(plan, app.site)
+    if not needing:
+        return []
+    try:
+        who = f"two of {', '.join(signed.listed(app.site))}"
+    except PlanRefused as error:
+        # It is said again, and stops, where the plan is applied.
+        return [line((error.text, "bad")), line("  -> ", (error.do, "advice"))]
+    how = f"Before that {who} have to read it and sign it, each with:"
+    return [*(line(why) for why in needing.values()), line(how), line("  ", (sign(out), "command"))]
 
 
 def carry_out(
