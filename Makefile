@@ -6,6 +6,7 @@ RUNNER  = .venv/bin/runner
 # Also where Python is to keep no bytecode: each of its processes would compile all tests again.
 PYTEST  = env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest
 JOB    ?=
+CODE   ?=
 # A folder of Python packages, for a machine without a network; make wheels fills one.
 WHEELS ?=
 # What the marks mean, and where a new test goes: docs/house.md, Tests.
@@ -31,8 +32,8 @@ run: .venv/run  ## plan, review and run what is due, or JOB="name ..."
 plan: .venv/run  ## show what would run and write it to plan.toml for review
 	@$(RUNNER) plan $(JOB) --out plan.toml
 
-apply: .venv/run  ## run exactly what plan.toml says, once
-	@$(RUNNER) apply plan.toml
+apply: .venv/run  ## run exactly what plan.toml says, once; CODE=XXXX-XXXX: only if that is its code
+	@$(RUNNER) apply plan.toml $(if $(CODE),--code '$(CODE)')
 
 status: .venv/run  ## how each job ended last, when it is due, what the stores hold
 	@$(RUNNER) status

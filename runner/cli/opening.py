@@ -163,6 +163,7 @@ def _require_closed(site: Site) -> None:
 
     files = [f"{site.journal}{end}" for end in ("", "-wal", "-shm")]
     files += [f"{site.state}/plan.key", f"{site.state}/spool/kept"]
+    files += [site.keepers] * site.two_keepers
     if site.live:
         files += [*map(os.path.expanduser, ssh.known_hosts(site)), *(host.key for host in site.hosts if host.key)]
     trust.require(files, folders=(site.state,) if site.live else (site.state, site.sandbox))

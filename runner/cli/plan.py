@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from runner.cli.apply import written
 from runner.cli.opening import asked, commands_option, instant_option, opened, package_option
 from runner.cli.show import show, show_json, width
 from runner.engine import planfile
@@ -12,7 +12,6 @@ from runner.model.errors import FactsIncomplete, PlanRefused
 from runner.model.text import utc
 from runner.report.line import line
 from runner.report.plan import plan_lines
-from runner.tools import called
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,10 +37,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         show(plan_lines(plan, width=width(), commands=options.commands, zone=app.site.timezone))
     if options.out:
-        planfile.write(plan, Path(options.out), app.key)
-        if not options.json:
-            command = f"runner apply {called.anywhere(options.out)}"
-            show([line(), line(f"Written to {options.out}. To run exactly this: ", (command, "command"))])
+        lines = written(app, plan, options.out)
+        show([] if options.json else [line(), *lines])
     if plan.refusals:
         return PlanRefused.code
     return FactsIncomplete.code if any(finding.severity == "attention" for finding in plan.findings) else 0

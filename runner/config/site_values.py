@@ -44,6 +44,9 @@ def site(tables: Table, *, schema: Table, kinds: Mapping[str, JobKind], folder: 
         unattended=Effect[own.get("unattended", "expire").upper()],
         restored_keep=quantity.duration(own.get("restored_keep", _RESTORED_KEEP)),
         known_hosts=own.get("known_hosts", ""),
+        ask_code=own.get("ask_code", False),
+        two_keepers=own.get("two_keepers", False),
+        keepers=str(folder / own.get("keepers", "keepers")),
         people=msgspec.convert(tables.get("people", {}), People),
         hosts=_hosts(tables, known["hosts"]["additionalProperties"], None if live else sandbox),
         disks=_all(tables.get("disks", {}), known["disks"]["additionalProperties"], Disk),
@@ -64,14 +67,16 @@ def _all(tables: Table, schema: Table, to: type[T]) -> tuple[T, ...]:
 def _counting(store: Store, jobs: Sequence[Job]) -> Store:
     """The store with its `per_day`: as often as the schedule of its busiest job fires in a day, and two by hand.
 
+    And with its `expire_usual`: as many go as come, which is what all its jobs make in a day, and two by hand.
     A job without a schedule, started by hand or by another program's, is taken for one that runs once a day.
     """
     policy = store.retention
-    if policy is None or policy.per_day:
+    if policy is None:
         return store
     own = (job for job in jobs if isinstance(job.options, SnapshotOptions) and job.options.store == store.name)
-    times = max((order.times_a_day(job.schedule) for job in own), default=1)
-    return replace(store, retention=replace(policy, per_day=max(times, 1) + _BY_HAND))
+    times = [max(order.times_a_day(job.schedule), 1) for job in own] or [1]
+    per_day, usual = policy.per_day or max(times) + _BY_HAND, policy.expire_usual or sum(times) + _BY_HAND
+    return replace(store, retention=replace(policy, per_day=per_day, expire_usual=usual))
 
 
 def _hosts(tables: Table, schema: Table, sandbox: Path | None) -> tuple[Host, ...]:

@@ -15,7 +15,7 @@ from functools import cache
 from math import isfinite
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from runner.engine import seal
 from runner.model.errors import PlanRefused, UsageError
@@ -37,6 +37,14 @@ _NUMBER = 2**63 - 1
 _ESCAPED = re.compile(r"([ -\[\]-~]|\\([\\nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(0[0-9a-f]|10)[0-9a-f]{4}))*")
 
 
+class PlanFile(NamedTuple):
+    """A plan that was read from its file: its code, and the very bytes that it was made of."""
+
+    plan: Plan
+    code: str
+    content: bytes
+
+
 def data(plan: Plan, time: Callable[[datetime], str] = datetime.isoformat) -> dict[str, Any]:
     """The plan as plain JSON and TOML values, its times as `time` writes them; empty and default ones are left out.
 
@@ -46,13 +54,14 @@ def data(plan: Plan, time: Callable[[datetime], str] = datetime.isoformat) -> di
     return {"format": FORMAT, **_plain(plan, time)}
 
 
-def write(plan: Plan, path: Path, key: bytes) -> None:
-    """Write `plan` to `path` in one piece, sealed; a plan that is being read is never half there."""
+def write(plan: Plan, path: Path, key: bytes) -> str:
+    """Write `plan` to `path` in one piece, sealed, and give its code; a plan that is being read is never half there."""
     import tomli_w
 
     require_replaceable(path)
     values = data(plan)
-    content = (_HEADING + tomli_w.dumps({**values, "seal": seal.of(values, key)})).encode("utf-8")
+    sealed = seal.of(values, key)
+    content = (_HEADING + tomli_w.dumps({**values, "seal": sealed})).encode("utf-8")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.unlink(missing_ok=True)
@@ -64,6 +73,7 @@ def write(plan: Plan, path: Path, key: bytes) -> None:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise UsageError(f"{path}: {error.strerror}", do="name a file that can be written") from error
+    return seal.code(sealed, key)
 
 
 def require_replaceable(path: Path) -> None:
@@ -97,15 +107,21 @@ def _head(path: Path) -> bytes:
 
 
 def read(path: Path, key: bytes) -> Plan:
+    """The plan in `path`; see `take`."""
+    return take(path, key).plan
+
+
+def take(path: Path, key: bytes) -> PlanFile:
     """The plan in `path`. UsageError if it is none, PlanRefused if it is not one that `write` made with this key.
 
-    Nor is it read where others may change it, although they could not seal it.
+    Nor is it read where others may change it, although they could not seal it. It is read once.
     """
     if exposed := trust.exposures((str(path),)):
         closing = trust.refusal(exposed)
         raise PlanRefused(closing.text, do=closing.do)
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        content = path.read_bytes()
+        values = tomllib.loads(content.decode("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", do="make one: runner plan --out plan.toml") from error
     except (ValueError, RecursionError) as error:
@@ -114,18 +130,27 @@ def read(path: Path, key: bytes) -> Plan:
         raise UsageError(f"{path}: is not a plan", do="make one: runner plan --out plan.toml")
     if values["format"] != FORMAT:
         raise PlanRefused(
-            f"{path}: another version of the runner wrote it: its format is {values['format']!r}, not {FORMAT}",
+            f"{path}: another version of the runner wrote it: its format is {_shown(values['format'])}, not {FORMAT}",
             do=AGAIN,
         )
-    if not seal.holds(values, values.pop("seal", None), key):
+    own = values.pop("seal", None)
+    if not seal.holds(values, own, key):
         raise PlanRefused(
             f"{path}: it was changed after it was made, or made by another site, user or machine",
             do=f"{AGAIN}; what should run is said in jobs.toml",
         )
     try:
-        return plan(values)
+        return PlanFile(plan=plan(values), code=seal.code(own, key), content=content)
     except ValueError as error:
         raise PlanRefused(f"{path}: not a whole plan: {error}", do=AGAIN) from error
+
+
+def _shown(value: object) -> str:
+    """A value as a person may see it; a number may be longer than Python writes."""
+    try:
+        return ascii(value)[:60]
+    except ValueError:
+        return "a number without end"
 
 
 def plan(values: Mapping[str, Any]) -> Plan:
@@ -188,7 +213,7 @@ def _part(name: str, hint: Any, value: Any) -> Any:  # noqa: ANN401
         return tuple(_part(name, get_args(hint)[0], each) for each in value)
     single = _single(name, hint, value)
     if single is None:
-        raise ValueError(f"{name} cannot be {repr(value)[:60]}")
+        raise ValueError(f"{name} cannot be {_shown(value)}")
     return single
 
 

@@ -1,4 +1,7 @@
-"""The seal of plan.toml: that this runner wrote it, for this site, and that nobody has changed it since."""
+"""The seal of plan.toml: that this runner wrote it, for this site, and that nobody has changed it since.
+
+And its code: which plan it is, short enough for a person to say.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,9 @@ from typing import Any
 from runner.model.errors import PlanRefused, RunnerError, remedy
 
 _LENGTH = 32
+# Of 0 and O, and of 1 and I, whoever hears or reads one cannot say which it was.
+_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+_CODE = 8
 
 
 def key_of(state: Path) -> bytes:
@@ -28,7 +34,7 @@ def key_of(state: Path) -> bytes:
 
 
 def of(values: Mapping[str, Any], key: bytes) -> str:
-    """The seal of a plan's values. TypeError or RecursionError where they are nothing that a plan can hold."""
+    """The seal of a plan's values. TypeError, ValueError or RecursionError where no plan can hold them."""
     content = json.dumps(values, sort_keys=True).encode("ascii")
     return hmac.new(key, content, hashlib.sha256).hexdigest()
 
@@ -37,8 +43,22 @@ def holds(values: Mapping[str, Any], seal: object, key: bytes) -> bool:
     """Whether it is the seal of these values, made with this key; takes as long whatever is wrong with it."""
     try:
         return isinstance(seal, str) and hmac.compare_digest(of(values, key).encode(), seal.encode())
-    except (TypeError, RecursionError):
+    except (TypeError, ValueError, RecursionError):  # a number may be longer than Python writes
         return False
+
+
+def code(seal: str, key: bytes) -> str:
+    """The code of the plan with this seal: two groups of four letters. Nobody who lacks the key can tell it."""
+    digest = hmac.new(key, b"the code of plan " + seal.encode("ascii"), hashlib.sha256).digest()
+    number = int.from_bytes(digest[:5], "big")
+    letters = "".join(_LETTERS[number >> 5 * place & 31] for place in reversed(range(_CODE)))
+    return f"{letters[:4]}-{letters[4:]}"
+
+
+def is_code(typed: str, code: str) -> bool:
+    """Whether a person has typed this code, in whatever case, with the hyphen, a blank or nothing between."""
+    letters = "".join(typed.replace("-", " ").split()).upper()
+    return hmac.compare_digest(letters.encode("ascii", "backslashreplace"), code.replace("-", "").encode("ascii"))
 
 
 def _read(path: Path) -> bytes:

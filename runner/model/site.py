@@ -30,14 +30,15 @@ class Thin:
 class Retention:
     """How many sealed snapshots a store keeps, how much room stays free, and when to doubt.
 
-    `per_day` is how many of one job and day count towards `min` and `max`, 0 for all. `thin` is empty for
-    no thinning. `max_shrink` (percent of the files of the snapshot before) is how much smaller a source
-    may have become before nothing is expired any more.
+    `per_day` is how many of one job and day count towards `min` and `max`, 0 for all. A plan that expires more than
+    `expire_usual` is unusual. `thin` is empty for no thinning. `max_shrink` (percent of the files of the snapshot
+    before) is how much smaller a source may have become before nothing is expired any more.
     """
 
     min: int
     max: int
     per_day: int = 0
+    expire_usual: int = 0
     free_space: Amount | None = None
     free_inodes: Amount | None = None
     thin: tuple[Thin, ...] = ()
@@ -141,6 +142,7 @@ T = TypeVar("T", Host, Disk, Store, Job)
 class Site:
     """Everything jobs.toml says. `folder` holds jobs.toml, `state` the journal and spools,
     `sandbox` is the folder that stands in for the site while `live` is false. All three absolute.
+    `keepers` is the file of those who sign plans, where `two_keepers` have to.
     `digest` is the SHA-256 of the file's bytes. `controller` is the host that this runner is on, and
     `elsewhere` are the jobs that the runner of another host starts, which is their `runs_on` then.
     """
@@ -156,6 +158,9 @@ class Site:
     unattended: Effect = Effect.EXPIRE
     restored_keep: timedelta = timedelta(days=30)
     known_hosts: str = ""
+    ask_code: bool = False
+    two_keepers: bool = False
+    keepers: str = ""
     people: People = People()
     hosts: tuple[Host, ...] = ()
     disks: tuple[Disk, ...] = ()

@@ -20,7 +20,7 @@ def refusals(plan: Plan, site: Site, facts: Facts) -> tuple[Finding, ...]:
     each job and day (UTC, when they were sealed) no more than `retention.per_day`.
     """
     faults: list[str] = []
-    steps = [(step, *gone) for step in plan.steps if (gone := _called(step, "expire") or _recycled(step))]
+    steps = expiries(plan)
     moved = [(step, *gone) for step in plan.steps if (gone := _called(step, "set-aside"))]
     for place in site.stores:
         host = facts.hosts.get(place.host)
@@ -37,6 +37,11 @@ def refusals(plan: Plan, site: Site, facts: Facts) -> tuple[Finding, ...]:
     faults += [f"{step.id} expires {name} from {path}, which is no store that was read" for step, path, name in steps]
     faults += [f"{step.id} sets {name} of {path} aside, which is no store that was read" for step, path, name in moved]
     return tuple(Finding(severity="refusal", text=text, source="review") for text in faults)
+
+
+def expiries(plan: Plan) -> list[tuple[Step, str, str]]:
+    """Every step that may expire a snapshot, with the store's folder and the snapshot, as its command says."""
+    return [(step, *gone) for step in plan.steps if (gone := _called(step, "expire") or _recycled(step))]
 
 
 def _below(place: Store, known: StoreFacts, own: list[tuple[Step, str]]) -> list[str]:

@@ -27,7 +27,7 @@ from runner.model.plan import Basis, Finding, Plan, PlannedJob, Skip
 from runner.model.run import Outcome, Pass, Report, Reporter, Verdict
 from runner.model.site import Site
 from runner.model.text import minute
-from runner.planning import doubted, floors, passes, planner, review, schedule
+from runner.planning import doubted, floors, keepers, passes, planner, review, schedule
 from runner.planning import machines as same
 from runner.planning.passes import MOST_PASSES, again, waits
 from runner.planning.schedule import DueJobs, forecast
@@ -166,16 +166,15 @@ class App:
         A job that is not there by its name is answered at once: there is no run, and nobody else need hear of it.
         """
         due.require_possible(self.site, request)
-
         taken: list[Finding] = []
 
         def run_pass(chosen: DueJobs, done: list[Pass], run: str) -> None:
             plan = self._planned(chosen)
             plan = replace(plan, findings=(*taken, *plan.findings))
-            if not request.jobs and not request.confirmed:
-                plan = review.contain(plan, self.site.unattended)
+            if not request.jobs:
+                plan = keepers.contain(plan, self.site, confirmed=request.confirmed)
             shown(plan)
-            review.allow(plan, ceiling=self.site.unattended, reviewed=False, confirmed=request.confirmed)
+            keepers.allow(plan, self.site, reviewed=False, confirmed=request.confirmed)
             done.append(self._pass(plan, run, len(done)))
 
         def passes(done: list[Pass], run: str) -> None:
@@ -195,27 +194,28 @@ class App:
 
         return self._reported(passes)
 
-    def apply(self, plan: Plan, *, reviewed: bool, confirmed: bool, fresh: bool = False) -> tuple[Report, int]:
+    def apply(
+        self, plan: Plan, *, reviewed: bool, confirmed: bool, fresh: bool = False, signers: Sequence[str] = ()
+    ) -> tuple[Report, int]:
         """Run exactly this plan, once; StalePlan if anything it rests on changed. Nothing where it was run before.
 
-        `fresh`: it was made just now of what was read last, and nobody was asked meanwhile. That is not read again.
+        `fresh`: it was made just now of what was read last, and nobody was asked since. `signers` have signed it.
         """
+        allow = partial(keepers.allow, site=self.site, reviewed=reviewed, confirmed=confirmed, signers=signers)
 
         def passes(done: list[Pass], run: str) -> None:
             self._go_on(done, run)
             if left := applied.earlier(self.journal, plan, self.site):
                 done.append(Pass(plan=left, outcomes=()))
                 return
-            checked = replace(plan, findings=(*plan.findings, *review.check(plan), *review.names(plan, self.site)))
-            review.allow(checked, ceiling=self.site.unattended, reviewed=reviewed, confirmed=confirmed)
+            allow(replace(plan, findings=(*plan.findings, *review.check(plan), *review.names(plan, self.site))))
             facts = self._facts_of(plan, fresh=fresh)
             same.require_same(self.site, facts)
             if left := applied.made(plan, facts):
                 done.append(Pass(plan=left, outcomes=()))
                 return
             _require_fresh(plan, planner.basis(self.site, facts))
-            below = replace(plan, findings=floors.refusals(plan, self.site, facts))
-            review.allow(below, ceiling=self.site.unattended, reviewed=reviewed, confirmed=confirmed)
+            allow(replace(plan, findings=floors.refusals(plan, self.site, facts)))
             done.append(self._pass(plan, run, 0))
 
         return self._reported(passes)

@@ -46,7 +46,7 @@ def test_the_example_says_what_the_administration_guide_asks_for() -> None:
     assert not site.live
     assert site.unattended is Effect.EXPIRE
     share = Amount(percent=5)
-    retention = Retention(min=30, max=400, per_day=3, free_space=share, free_inodes=share)
+    retention = Retention(min=30, max=400, per_day=3, expire_usual=3, free_space=share, free_inodes=share)
     assert [store.retention for store in site.stores] == [retention, retention]
     assert site.disk("papio-snapshots").fsck_every == timedelta(days=120)
     assert site.job("backup-papio").options == SnapshotOptions(store="papio")
@@ -103,8 +103,18 @@ def test_a_day_may_have_as_many_snapshots_as_its_job_fires_and_two(schedule: str
     line = f'schedule = "{schedule}"' if schedule else ""
     text = EXAMPLE.read_text().replace('schedule  = "15 3 * * *"', line)
     assert load(write(tmp_path, text), kinds=KINDS).store("papio").retention == replace(
-        load(EXAMPLE, kinds=KINDS).store("backup-server1").retention or Retention(min=1, max=1), per_day=per_day
+        load(EXAMPLE, kinds=KINDS).store("backup-server1").retention or Retention(min=1, max=1),
+        per_day=per_day,
+        expire_usual=per_day,
     )
+
+
+def test_as_many_usually_expire_as_all_jobs_of_the_store_make_in_a_day_and_two(tmp_path: Path) -> None:
+    text = (SAMPLES / "valid" / "everything.toml").read_text().replace("expire_usual = 9\n", "")
+    # The first is made twelve times on a day, the second has no schedule.
+    made = load(write(tmp_path, text), kinds=KINDS)
+    assert (made.store("papio").retention or Retention(min=1, max=1)).expire_usual == 12 + 1 + 2
+    assert load(EXAMPLE, kinds=KINDS).keepers == f"{EXAMPLE.parent}/keepers"
 
 
 def test_every_key_of_the_full_sample_reaches_the_site() -> None:
@@ -116,7 +126,7 @@ def test_every_key_of_the_full_sample_reaches_the_site() -> None:
     assert site.host("papio").filesystems == ("/", "/home")
     assert (disk.bytes_per_inode, disk.filesystem, disk.uuid[:8]) == (8192, "ext4", "0a4f3c1e")
     assert store.retention == Retention(
-        min=30, max=30, per_day=5, free_space=Amount(bytes=20 * 2**30), free_inodes=Amount(percent=2.5)
+        min=30, max=30, per_day=5, expire_usual=9, free_space=Amount(bytes=20 * 2**30), free_inodes=Amount(percent=2.5)
     )
     first, second = site.jobs
     assert first.options == SnapshotOptions(
@@ -127,6 +137,7 @@ def test_every_key_of_the_full_sample_reaches_the_site() -> None:
         timeout=timedelta(minutes=90),
     )
     assert (second.after, second.schedule) == (("first",), "")
+    assert (site.ask_code, site.two_keepers, site.keepers) == (True, True, "/etc/runner/keepers")
     assert site.people.experts == ("a.b+c@site.test",)
     assert [hook.module for hook in site.hooks] == ["hooks.fsck", "hooks.mail", "mysite.quota", "mysite.other"]
     assert (site.unattended, site.timezone) == (Effect.WRITE, "Europe/Berlin")
