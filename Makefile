@@ -1,5 +1,10 @@
-# Each target makes the virtual environment itself when it is missing or older than pyproject.toml.
+# Each target makes the virtual environment itself when it is missing or older than what it is to hold.
 # `make help` lists them.
+
+# No Python here is led elsewhere by what a shell has set.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONUSERBASE PYTHONPYCACHEPREFIX PYTHONINSPECT PYTHONBREAKPOINT
+unexport PYTHONPLATLIBDIR PYTHONWARNINGS PYTHONEXECUTABLE __PYVENV_LAUNCHER__
+export PYTHONNOUSERSITE = 1
 
 PYTHON ?= python3
 RUNNER  = .venv/bin/runner
@@ -21,7 +26,7 @@ define together
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run plan apply status test test-all lab vm soak mutants lint schema bench wheels clean
+.PHONY: help run plan apply status test test-all lab vm soak mutants lint schema lock bench wheels clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,7 +46,7 @@ status: .venv/run  ## how each job ended last, when it is due, what the stores h
 test:  ## most tests, in some minutes; says first what it installs and how long it takes
 	@echo "make test: 6 minutes or so on 2 cores, and before it a minute to install what is missing"
 	@PYTHON=$(PYTHON) sh .ci/packages --tell test
-	@echo "  Python packages, into .venv: those of pyproject.toml, with pytest, hypothesis, mypy and ruff"
+	@sh .ci/python-packages --tell dev
 	@$(MAKE) --silent .venv/dev
 	@.venv/bin/python -m compileall -q runner hooks
 	$(PYTEST) -q tests/unit --numprocesses=2
@@ -81,11 +86,15 @@ lint: .venv/dev  ## ruff and mypy
 schema: .venv/run  ## put what is below schema/kinds and schema/hooks into the one file for editors
 	.venv/bin/python -m tests.schema_bundle
 
+lock: .venv/dev  ## what is installed, in which version and with which digests, anew from pyproject.toml: .ci/*.txt
+	.venv/bin/python -m tests.lock
+
 bench: .venv/bench  ## what a day costs, against bare rsync and seven peers; an hour or so (root)
 	.venv/bin/python -m tests.bench
 
 wheels: .venv/run  ## put the Python packages into ./wheels, for a machine without a network: make run WHEELS=wheels
-	@.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --wheel-dir wheels . 'setuptools>=68'
+	@.venv/bin/python -I -m pip download --quiet --disable-pip-version-check --dest wheels --no-deps \
+	  --require-hashes --only-binary=:all: --requirement .ci/run.txt
 
 clean:  ## remove the virtual environment and caches; the sandbox stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
@@ -94,18 +103,20 @@ clean:  ## remove the virtual environment and caches; the sandbox stays
 MADE_HERE = [ -L .venv ] || grep -qsF "$(CURDIR)/.venv/" .venv/bin/runner
 $(shell [ ! -e .venv/run ] || { $(MADE_HERE); } || rm -f .venv/run .venv/dev)
 
-.venv/run: pyproject.toml
+.venv/run: pyproject.toml .ci/run.txt .ci/python-packages
+	@echo "setting up the runner, once, and when what it needs has changed:"
+	@PYTHON=$(PYTHON) sh .ci/packages --tell run
+	@sh .ci/python-packages --tell run
 	@PYTHON=$(PYTHON) sh .ci/packages run
 	@echo "making .venv"
 	@{ $(MADE_HERE); } || rm -rf .venv
-	@$(PYTHON) -m venv .venv
-	@WHEELS="$(WHEELS)" sh .ci/python-packages .
+	@PYTHON=$(PYTHON) WHEELS="$(WHEELS)" sh .ci/python-packages run
 	@touch $@
 
-.venv/dev: .venv/run .ci/packages
+.venv/dev: .venv/run .ci/dev.txt .ci/packages
 	@PYTHON=$(PYTHON) sh .ci/packages test
 	@echo "adding what the tests need"
-	@WHEELS="$(WHEELS)" sh .ci/python-packages '.[dev]'
+	@WHEELS="$(WHEELS)" sh .ci/python-packages dev
 	@touch $@
 
 .venv/all: .venv/dev

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import base64
-import os
-import shlex
 import smtplib
 import socket
 import ssl
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Literal
 
-from runner.model.errors import ReportUndelivered
-from runner.tools import trust
+from runner.model.errors import Exposed, ReportUndelivered
+from runner.tools import secret
 
+_LONGEST = 4096
 PATIENCE = 60  # seconds that a mail server may take to answer
 # What a server answers that wants to be asked again: RFC 5321, 4.2.1.
 _PUT_OFF = range(400, 500)
@@ -87,16 +84,13 @@ def _password(server: MailServer, table: str) -> str:
         raise ReportUndelivered(text, do=f"set {table}.smtp.tls in jobs.toml")
     path = server.password_file
     try:
-        with Path(path).open(encoding="utf-8") as file:
-            if (mode := stat.S_IMODE(os.fstat(file.fileno()).st_mode)) & 0o077:
-                text = f"{path} holds a password, and others may read it (mode {mode:04o})"
-                raise ReportUndelivered(text, do=f"chmod 600 {shlex.quote(path)}")
-            if exposed := trust.exposures((path,)):
-                closing = trust.refusal(exposed)
-                raise ReportUndelivered(closing.text, do=closing.do)
-            password = file.readline().rstrip("\r\n")
+        password = secret.read(path, _LONGEST).decode().partition("\n")[0].rstrip("\r")
+    except Exposed as problem:
+        raise ReportUndelivered(problem.text, do=problem.do or problem.command) from None
     except (OSError, UnicodeDecodeError) as problem:
-        text = f"the password in {path or 'password_file'} cannot be read: {problem}"
+        # What is not UTF-8 is shown by its place: the error itself holds the bytes.
+        why = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
+        text = f"the password in {path or 'password_file'} cannot be read: {why}"
         do = f"set {table}.smtp.password_file in jobs.toml to a file with one line"
         raise ReportUndelivered(text, do=do) from None
     if not password.isascii() or not password:

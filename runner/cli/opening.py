@@ -38,9 +38,11 @@ def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[Ap
     # Late: a verb about the file alone needs none of these.
     from runner.config.here import placed
     from runner.engine import machines, planfile
+    from runner.hosts.process import keep_memory_closed
     from runner.verbs.app import App
     from runner.verbs.load import load
 
+    keep_memory_closed()
     if out := getattr(options, "out", None):
         # Before anybody waits for a plan that has no place.
         planfile.require_replaceable(Path(out))

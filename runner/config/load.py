@@ -60,12 +60,14 @@ class Plugins:
         return plugin_source.CARRIERS | self.delivering | self.unfit.keys()
 
 
-def load(path: Path, *, kinds: Mapping[str, JobKind], plugins: Plugins | None = None, acting: bool = False) -> Site:
+def load(
+    path: Path, *, kinds: Mapping[str, JobKind], plugins: Plugins | None = None, acting: readiness.Unfit | None = None
+) -> Site:
     """Read the jobs.toml at `path`; `kinds` are the kinds of job it may use, by name.
 
     The Site that comes back is complete: every name in it exists, every path is absolute and in
     its plain form, every default is filled in (hooks' settings excepted: they are as written).
-    `acting` also asks of a live site that no example is left in it, and that somebody hears of a run.
+    `acting` also asks what a live site needs: see `readiness.check`.
     ConfigError holds every problem at once, in the order of the file, each as
     `jobs.toml:LINE: KEY PATH: what is wrong`; it says so where the rest could not be looked at.
     """
@@ -91,7 +93,7 @@ def load(path: Path, *, kinds: Mapping[str, JobKind], plugins: Plugins | None = 
         # Of a table that is wrong it is not known what it lacks.
         known = {problem.path[:2] for problem in wrong}
         hears = any(name in plugins.carriers for name, _ in _tables(tables, "hooks"))
-        ready = readiness.check(site, hears=hears)
+        ready = readiness.check(site, hears=hears, unfit=acting)
         wrong += (problem for problem in ready if not {problem.path[:1], problem.path[:2]} & known)
     if wrong:
         raise _error(path, text, (problem for problem in wrong if not (plugins.unfit and _is_of_a_kind(problem))))

@@ -1,13 +1,14 @@
-"""What is still an example's in a live site, and whether anybody would hear of it."""
+"""What is still an example's in a live site, whether anybody would hear of it, and whether its secrets are closed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from runner.config.complaints import KeyPath, Problem, show
 from runner.model.site import Site
 
+Unfit = Callable[[str], str]
 # Nobody has these names, nor ever will (RFC 2606).
 _HOST = re.compile(r"(?:.*\.)?(?:example|example\.(?:com|net|org|edu))\.?", re.IGNORECASE)
 _PAGE = re.compile(r"https?://(?:[^/@]*@)?([^/:?#]+).*", re.IGNORECASE)
@@ -16,8 +17,11 @@ _DEVICES = ("usb-Example_", "usb-Samsung_Portable_SSD_T5_S49WNV0N")
 _FOLDER = "/dev/disk/by-id/"
 
 
-def check(site: Site, *, hears: bool) -> Iterator[Problem]:
-    """Find what keeps a site from being live; nothing where it is not. `hears` is whether a hook carries reports."""
+def check(site: Site, *, hears: bool, unfit: Unfit) -> Iterator[Problem]:
+    """Find what keeps a site from being live; nothing where it is not. `hears` is whether a hook carries reports.
+
+    `unfit` says of a file why a secret is not taken out of it, "" where it is, or where there is none.
+    """
     if not site.live:
         return
     yield from _examples(site)
@@ -30,6 +34,17 @@ def check(site: Site, *, hears: bool) -> Iterator[Problem]:
         yield Problem(path=("hooks", "mail", "to"), text=text)
     if not hears:
         yield Problem(path=("hooks",), text="none carries reports to anybody, and the site is live: add [hooks.mail]")
+    yield from _secrets(site, unfit)
+
+
+def _secrets(site: Site, unfit: Unfit) -> Iterator[Problem]:
+    files: list[tuple[KeyPath, object]] = [(("hosts", host.name, "key"), host.key) for host in site.hosts]
+    for hook in site.hooks:
+        if isinstance(smtp := hook.settings.get("smtp"), Mapping) and hook.module.startswith("hooks."):
+            files.append((("hooks", hook.name, "smtp", "password_file"), smtp.get("password_file")))
+    for path, file in files:
+        if file and isinstance(file, str) and (why := unfit(file)):
+            yield Problem(path=path, text=why)
 
 
 def _unheard(site: Site) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from runner.hosts.process import Proxy
+from runner.tools import secret
 
 if TYPE_CHECKING:
     import paramiko  # type: ignore[import-untyped]
@@ -73,12 +74,19 @@ class Line:
     @property
     def missing_key(self) -> str:
         """The key file to make, where there is no key of ours; "" otherwise."""
+        keys = self._keys()
+        return "" if any(path.exists() for path in keys) else str(keys[0])
+
+    def _keys(self) -> list[Path]:
+        """The files that may hold a key of ours: those that are named, or those that ssh takes by itself."""
         named = [str(path) for path in self._fabric.connect_kwargs.get("key_filename", ())]
-        usual = [f"~/.ssh/id_{kind}" for kind in _KEY_KINDS]
-        return "" if any(expanded(path).exists() for path in named or usual) else str(expanded((named or usual)[0]))
+        return [expanded(path) for path in named or [f"~/.ssh/id_{kind}" for kind in _KEY_KINDS]]
 
     def open(self, known_hosts: list[Path]) -> None:
         """Connect; raises whatever stands in the way."""
+        # paramiko shows a host any key, ssh none that others know.
+        if fault := next(filter(None, (secret.unfit(str(path)) for path in self._keys())), None):
+            raise Unreachable(f"is not asked, since {fault.why}", fault.command)
         kwargs = self._fabric.connect_kwargs
         kwargs["look_for_keys"] = "key_filename" not in kwargs
         revoked = _learn(self._fabric.client.get_host_keys(), known_hosts)

@@ -12,22 +12,25 @@ from runner.config import plugin_source
 from runner.jobs.catalogue import TAKEN, together
 from runner.model.role import Role
 from runner.model.site import Site
+from runner.tools import secret
 
 
 def load(path: Path, *, acting: bool = False) -> Site:
     """The site in jobs.toml; ConfigError with every problem, HookFailed for a plugin that brings what does not fit.
 
-    `acting` also asks of a live site what it needs before anything is done: no example left in, and somebody who hears.
+    `acting` also asks of a live site what it needs before anything is done: no example left in, somebody who hears, and
+    secrets in files that are nobody else's.
     """
+    judged = secret.complaint if acting else None
     own = plugin_source.others(path)
     if not own:
-        return config.load(path, kinds=together(()), acting=acting)
+        return config.load(path, kinds=together(()), acting=judged)
     # Late, like all that `validate` needs only at some sites.
     from runner.config.plugins import Hooks
 
     hooks, unfit = Hooks.tried(own, str(path.parent.resolve()))
     plugins = config.Plugins(unfit=unfit, delivering=hooks.delivering)
-    return config.load(path, kinds=together(hooks.declare_kinds(TAKEN)), plugins=plugins, acting=acting)
+    return config.load(path, kinds=together(hooks.declare_kinds(TAKEN)), plugins=plugins, acting=judged)
 
 
 def unheard(site: Site, machine: str) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from runner.model.errors import ConfigError
 from runner.model.options import SnapshotOptions
 from runner.model.plan import Effect
 from runner.model.site import Amount, Retention, Site
+from runner.tools import secret
 from tests.contract.jobs_schema import KINDS, ROOT
 
 SAMPLES = Path(__file__).parents[1] / "jobs"
@@ -30,7 +31,7 @@ KEY = re.compile(r"(?:^|[{,] ?)([a-z_]+) *=|^\[([a-z]+)")
 
 def problems(path: Path) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        load(path, kinds=KINDS, acting=True)
+        load(path, kinds=KINDS, acting=secret.complaint)
     assert caught.value.code == 2
     return list(caught.value.problems)
 
@@ -145,7 +146,36 @@ def test_every_key_of_the_full_sample_reaches_the_site() -> None:
 
 @pytest.mark.parametrize("sample", sorted((SAMPLES / "valid").glob("*.toml")), ids=lambda path: path.stem)
 def test_valid_samples_load(sample: Path) -> None:
-    assert isinstance(load(sample, kinds=KINDS, acting=True), Site)
+    assert isinstance(load(sample, kinds=KINDS, acting=secret.complaint), Site)
+
+
+def test_a_secret_that_others_know_is_told_with_all_the_rest(tmp_path: Path) -> None:
+    files = {name: tmp_path / name for name in ("key", "mail", "announce", "good")}
+    for path in files.values():
+        path.write_text("canary")
+        path.chmod(0o600 if path.name == "good" else 0o644)
+    smtp = 'smtp = {{ host = "localhost", user = "runner", password_file = "{}" }}\n'
+    text = (
+        '[site]\nname = "babase"\ncontroller = "papio"\nlive = true\n[people]\nadmin = ["root@localhost"]\n'
+        'users = ["users@localhost"]\n[hosts.papio]\n[hosts.backup-server1]\naddress = "192.168.199.2"\n'
+        f'key = "{files["key"]}"\n[hosts.other]\naddress = "192.168.199.3"\nkey = "{tmp_path}/nowhere"\n'
+        f"[hooks.mail]\n{smtp.format(files['mail'])}[hooks.announce]\n{smtp.format(files['announce'])}"
+    )
+    say = "{} holds a secret, and others may read it (mode 0644); chmod 600 {}"
+    assert problems(write(tmp_path, text)) == [
+        f"jobs.toml:11: hosts.backup-server1.key: {say.format(files['key'], files['key'])}",
+        f"jobs.toml:16: hooks.mail.smtp.password_file: {say.format(files['mail'], files['mail'])}",
+        f"jobs.toml:18: hooks.announce.smtp.password_file: {say.format(files['announce'], files['announce'])}",
+    ]
+    for path in files.values():
+        path.chmod(0o600)
+    assert load(write(tmp_path, text), kinds=KINDS, acting=secret.complaint).live
+    files["mail"].chmod(0o644)
+    # Who only asks, or gets something back, goes on; and the sandbox takes no secret.
+    assert load(write(tmp_path, text), kinds=KINDS).live
+    assert not load(
+        write(tmp_path, text.replace("live = true", "live = false")), kinds=KINDS, acting=secret.complaint
+    ).live
 
 
 @pytest.mark.parametrize("sample", sorted((SAMPLES / "invalid").glob("*.toml")), ids=lambda path: path.stem)

@@ -108,6 +108,16 @@ def test_a_key_that_is_not_authorized_is_told(server: Sshd, tmp_path: Path, touc
     assert "authorized_keys" in result.do and "refused to let us in" in result.why
 
 
+def test_a_key_that_others_may_read_is_shown_to_nobody(server: Sshd, tmp_path: Path, touch: Try) -> None:
+    server.key.chmod(0o640)
+    try:
+        result = touch(ssh(server, tmp_path))
+    finally:
+        server.key.chmod(0o600)
+    assert "is not asked, since" in result.why and f"{server.key} holds a secret, and others may read it" in result.why
+    assert result.do == f"chmod 600 {server.key}"
+
+
 def test_a_key_file_that_is_missing_is_told(server: Sshd, tmp_path: Path, touch: Try) -> None:
     result = touch(ssh(server, tmp_path, key=str(tmp_path / "no-key")))
     assert result.exit is None

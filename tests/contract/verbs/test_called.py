@@ -125,6 +125,7 @@ def test_a_checkout_that_was_moved_makes_its_programs_anew(tmp_path: Path) -> No
     (tmp_path / ".venv/bin").mkdir(parents=True)
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(REPOSITORY / name, tmp_path)
+    shutil.copytree(REPOSITORY / ".ci", tmp_path / ".ci")
     program = tmp_path / ".venv/bin/runner"
     (tmp_path / ".venv/run").touch()
 

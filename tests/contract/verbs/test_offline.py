@@ -19,7 +19,7 @@ PIP = """#!/bin/sh
 [ -z "${BREAKS-}" ] || { echo "Traceback"; echo "ModuleNotFoundError: no pip"; exit 1; }
 echo "$@" >words
 for each in 1 2 3 4 5 6 7 8 9 10; do echo "WARNING: Retrying after connection broken: $each" >&2; done
-echo "  ERROR: Could not find a version that satisfies the requirement setuptools>=68 (from versions: none)" >&2
+echo "  ERROR: Could not find a version that satisfies the requirement pytest==9.2.0 (from versions: none)" >&2
 exit ${FAILS:-1}
 """
 
@@ -30,8 +30,9 @@ def packages(folder: Path, **environment: str) -> tuple[int, list[str], str]:
     program.parent.mkdir(parents=True, exist_ok=True)
     program.write_text(PIP)
     program.chmod(0o755)
+    (folder / ".venv/run").touch()
     ran = subprocess.run(
-        ("sh", str(ROOT / ".ci/python-packages"), "."), cwd=folder, env={"PATH": os.environ["PATH"], **environment},
+        ("sh", str(ROOT / ".ci/python-packages"), "dev"), cwd=folder, env={"PATH": os.environ["PATH"], **environment},
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     words = folder / "words"
@@ -40,7 +41,7 @@ def packages(folder: Path, **environment: str) -> tuple[int, list[str], str]:
 
 def test_without_a_network_it_says_what_to_do_and_not_all_that_pip_says(tmp_path: Path) -> None:
     code, said, words = packages(tmp_path)
-    assert (code, len(said)) == (1, 4) and "setuptools>=68" in said[1]
+    assert (code, len(said)) == (1, 4) and "pytest==9.2.0" in said[1]
     assert "make wheels" in said[2] and said[3].endswith("and: make run WHEELS=wheels") and "Python 3.11.2" in said[3]
     assert "--no-index" not in words
     assert len((tmp_path / ".venv/pip.log").read_text().splitlines()) == 11
@@ -56,7 +57,7 @@ def test_out_of_a_folder_of_wheels_nobody_else_is_asked(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     code, said, words = packages(tmp_path, WHEELS="my wheels")
     assert code == 1 and "could not be installed from my wheels" in said[0] and "same version of Python" in said[-1]
-    assert "--no-index --find-links=my wheels --editable ." in words
+    assert "--require-hashes --only-binary=:all: --no-index --find-links=my wheels --requirement .ci/dev.txt" in words
     assert packages(tmp_path, WHEELS="wheels", FAILS="0")[:2] == (0, [])
 
 

@@ -94,6 +94,7 @@ def test_make_help_lists_every_target() -> None:
             "mutants",
             "lint",
             "schema",
+            "lock",
             "bench",
             "wheels",
             "clean",

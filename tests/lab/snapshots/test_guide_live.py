@@ -8,13 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from runner.agent.database.contract import encoded
+from tests import lock
 from tests.lab.database_site import Cluster
 from tests.lab.guide import Edited, Keeper, Typed, steps
 from tests.lab.images import BACKUP, PAPIO, STORE
@@ -66,10 +66,9 @@ def bare(tmp_path: Path) -> Iterator[Lab]:
 def _made(folder: Path) -> tuple[Path, Path]:
     """The packages that the runner needs, and a repository with the files of this checkout as they are now."""
     wheels, origin = folder / "wheels", folder / "origin"
-    needs = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))
-    names = (*needs["project"]["dependencies"], *needs["build-system"]["requires"])
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--quiet")
-    subprocess.run((*pip, "--wheel-dir", str(wheels), *names), check=True)
+    pip = (sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--quiet")
+    which = ("--no-deps", "--require-hashes", "--only-binary=:all:", f"--requirement={CHECKOUT / lock.RUN}")
+    subprocess.run((*pip, f"--dest={wheels}", *which), check=True)
     listed = subprocess.run(
         ("git", "-C", str(CHECKOUT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"),
         check=True, capture_output=True, text=True,
