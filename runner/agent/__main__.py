@@ -54,6 +54,7 @@ VERBS = {
     "freed": "store.freed:run",
     "audit": "retention.audit:run",
     "damaged": "retention.damage:run",
+    "chain": "history.standing:run",
     "hold-host": "detached.hold_host:run",
     "detach": "detached.start:run",
     "detached": "detached.records:run",

@@ -58,6 +58,9 @@ FileName = Annotated[str, FILE_NAME]
 FileNameWord = Annotated[str, WORD, FILE_NAME]
 FileNameOrNone = Annotated[str, Pattern(f"(?:{FILE_NAME.pattern})?")]
 Digest = Annotated[str, Pattern(r"(?:[0-9a-f]{64})?")]
+# The head of a store's chain: the number of its last line, and the SHA-256 of that; "" where there is none.
+HEAD = Pattern(r"(?:[1-9][0-9]{0,11}:[0-9a-f]{64})?")
+ChainHead = Annotated[str, HEAD]
 # A plan: the time at which it was made.
 PLAN = Pattern(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
 UUID = Pattern(r"[0-9A-Za-z-]{0,64}")

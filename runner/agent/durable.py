@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -49,8 +49,11 @@ def sync_filesystem(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
-    """Write the file at `path` anew: all of it takes its place in one move, synced, or none where the block fails."""
+def replacing(path: Path, mode: int = 0o600, ready: Callable[[Path], None] | None = None) -> Iterator[BinaryIO]:
+    """Write the file at `path` anew: all of it takes its place in one move, synced, or none where the block fails.
+
+    `ready` gets it when it is whole and synced, before it takes its place; where that raises, it does not.
+    """
     draft = path.with_name(f"{path.name}.tmp")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
@@ -59,6 +62,8 @@ def replacing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
+        if ready:
+            ready(draft)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise

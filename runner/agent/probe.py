@@ -38,6 +38,7 @@ READERS: Mapping[str, str] = {
     "dumps": "database.dumps",
     "restored": "snapshots.restored",
     "in-newest": "snapshots.find",
+    "chain": "history.standing",
 }
 
 

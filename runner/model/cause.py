@@ -25,6 +25,7 @@ class Fault(StrEnum):
     BUSY = "busy"
     STRANGER = "stranger"
     SHELL = "shell"
+    HISTORY = "history"
 
 
 def of_host(name: str, fault: Fault) -> str:

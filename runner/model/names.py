@@ -30,6 +30,9 @@ MachineId = Annotated[str, MACHINE]
 # What a program calls a method or a version: it may become a part of an option.
 PlainWord = Annotated[str, re.compile(r"(?:[0-9A-Za-z][0-9A-Za-z.+_-]{0,63})?")]
 Digest = Annotated[str, re.compile(r"(?:[0-9a-f]{64})?")]
+# The head of a store's chain: the number of its last line, and the SHA-256 of that.
+HEAD = re.compile(r"(?:[1-9][0-9]{0,11}:[0-9a-f]{64})?")
+ChainHead = Annotated[str, HEAD]
 # A number that is never below zero, as in the contracts of the agent.
 Count = Annotated[int, 0]
 _SNAPSHOT_FORMAT = "%Y-%m-%dT%H%M%SZ"

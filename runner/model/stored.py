@@ -1,10 +1,11 @@
-"""What a store says of the filesystems in its snapshots."""
+"""What a store says of the filesystems in its snapshots, and of its history."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from runner.model.names import AbsolutePath, Count, SnapshotName
+from runner.model.names import AbsolutePath, ChainHead, Count, SnapshotName
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,3 +28,12 @@ class DamagedFilesystem:
     mount: AbsolutePath
     until: SnapshotName
     names: Count
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeenHead:
+    """The head of a store's chain that a step answered at `at`; what is later in the journal has a higher `place`."""
+
+    head: ChainHead
+    at: datetime
+    place: int

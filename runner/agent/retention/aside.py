@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from .. import durable
 from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
+from ..history import chain
+from ..history.line import ASIDE, BACK, DROPPED, LOST
 from ..store import aside, disk, lock, proven, trash
 from ..store.layout import StoreFolder, is_clean, lost, open_store, require_sealed, sealed
 from ..store.lock import working
@@ -40,6 +42,7 @@ def set_aside(argv: Sequence[str]) -> int:
         if name in lost(store):
             heir = next((each for each in sealed(store) if each > name), "")
             inherited = adopt(store, name, heir) if heir else 0
+            chain.add(store, LOST, name)
             aside.follow(store, name)
             reply(PutAside(name, len(sealed(store)), True, inherited, ()))
             return 0
@@ -56,6 +59,7 @@ def set_aside(argv: Sequence[str]) -> int:
             raise Refused("a drill is writing its proof", "run this again", code=BUSY)
         inherited = hand_on(store, name)
         disk.require(store, options.disk)
+        chain.add(store, ASIDE, name)
         aside.out(store, name)
         unproven = proven.forget(store, name)
     reply(PutAside(name, len(sealed(store)), False, inherited, unproven))
@@ -96,6 +100,7 @@ def bring_back(argv: Sequence[str]) -> int:
             raise Refused(f"{name} has no record: it would not count", f"look at {aside.records(store)}")
         if os.path.lexists(store.root / name):
             raise Refused(f"there is a {name} in the store", "look at what it is")
+        chain.add(store, BACK, name)
         aside.back(store, name)
     reply(BroughtBack(name, len(sealed(store))))
     return 0
@@ -112,6 +117,7 @@ def drop_aside(argv: Sequence[str]) -> int:
         durable.make_folder(store.trash, 0o700)
         descriptor = trash.open_trash(store)
         try:
+            chain.add(store, DROPPED, name)
             for path in aside.everything(store, name):
                 trash.move(store, path, descriptor)
             os.fsync(descriptor)

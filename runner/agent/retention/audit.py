@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from .. import clock, durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
+from ..history import chain
 from ..store import disk
 from ..store.layout import StoreFolder, lost, open_store, read_json, sealed
 from ..store.lock import working
@@ -31,6 +32,15 @@ class Names(NamedTuple):
 
 
 def run(argv: Sequence[str]) -> int:
+    """Compare a share of the store with what was sealed; or, with `--against`, all of it with its chain."""
+    if any(word.partition("=")[0] == "--against" for word in argv):
+        from ..history import against  # noqa: PLC0415  (a person asks for it, now and then)
+
+        return against.run(argv)
+    return _nightly(argv)
+
+
+def _nightly(argv: Sequence[str]) -> int:
     """Compare names and attributes of some snapshots with their manifests, and some contents with their
     checksums: so many that `--every` days are enough for all, but at most `--bytes` bytes and about
     `--seconds` seconds (a snapshot's names, and one share of the contents, are finished once begun).
@@ -38,8 +48,7 @@ def run(argv: Sequence[str]) -> int:
     A snapshot's manifest is written by the first audit after it was sealed.
     """
     options = parse_as(Audit, argv)
-    store = open_store(options.store)
-    began = time.monotonic()
+    store, began = open_store(options.store), time.monotonic()
     with working(store, options.plan):
         disk.require_writable(store, options.disk)
         state = read_json(store.audit)
@@ -55,7 +64,7 @@ def run(argv: Sequence[str]) -> int:
         noted = {"cursor": read.cursor, "last": clock.now(), "compared": names.times, "lists": known}
         durable.write_json(store.audit, {**noted, "damaged": damaged.kept})
         lacking = coverage.uncovered(store, {**read.listed, **without}, known)
-        count = len(sealed(store))
+        count, head = len(sealed(store)), chain.head(store)
     # Where nothing can be compared, no number of days is enough.
     idle = not read.files and bool(read.unchecked or lacking.files or lacking.never)
     shares = 0 if idle else read.shares
@@ -77,6 +86,7 @@ def run(argv: Sequence[str]) -> int:
         lost_bytes=lacking.bytes,
         never_summed=lacking.never,
         noted=damaged.fresh,
+        head=head,
     )
     reply(audited)
     return 0

@@ -58,7 +58,7 @@ def bequeath(
             if _lost_its_own(store, heir):
                 lost = True
                 continue
-            count += _append(store.sums(heir), lines)
+            count += _append(store, heir, lines)
     except (OSError, EOFError, zlib.error):
         return None
     return None if lost else count
@@ -176,17 +176,17 @@ def adopt(store: StoreFolder, name: str, heir: str) -> Optional[int]:  # noqa: U
         return None
     try:
         own = {line.name for line in sum_lines(store, heir)}
-        return _append(store.sums(heir), _batches(_alike(store, name, heir, own)))
+        return _append(store, heir, _batches(_alike(store, name, heir, own)))
     except (OSError, EOFError, zlib.error):
         return None
 
 
-def _append(sums: Path, batches: Iterator[Sequence[bytes]]) -> int:
+def _append(store: StoreFolder, heir: str, batches: Iterator[Sequence[bytes]]) -> int:
     first = next(filter(None, batches), None)
     if not first:
         return 0
-    count = 0
-    with durable.replacing(sums, 0o600) as stream:
+    count, sums = 0, store.sums(heir)
+    with durable.replacing(sums, 0o600, lambda draft: _noted(store, heir, draft)) as stream:
         if sums.exists():
             import shutil  # noqa: PLC0415  (slow to load: all compressions come along)
 
@@ -198,6 +198,12 @@ def _append(sums: Path, batches: Iterator[Sequence[bytes]]) -> int:
                 member.write(b"".join(lines))
                 count += len(lines)
     return count
+
+
+def _noted(store: StoreFolder, heir: str, draft: Path) -> None:
+    from ..history import chain  # noqa: PLC0415  (every clone starts with this file, and few hand anything on)
+
+    chain.add(store, "inherited", heir, chain.digests(sums=draft))
 
 
 def _batches(lines: Iterator[bytes]) -> Iterator[tuple[bytes, ...]]:

@@ -22,6 +22,8 @@ from .owed import hand_on
 
 def expire(argv: Sequence[str]) -> int:
     """Expire NAME, or refuse and leave it; `reap` removes it for good. Needs no room on the disk."""
+    from ..history import chain  # noqa: PLC0415  (every clone starts with this file)
+
     options = parse_as(Expire, argv)
     store, name = open_store(options.store), options.name
     with working(store, options.plan) as descriptor:
@@ -29,7 +31,7 @@ def expire(argv: Sequence[str]) -> int:
         disk.require(store, options.disk)
         require_spared(store, name, StoreFloor(options.min, options.per_day), descriptor)
         inherited = give_up(store, name, options.disk, lambda bin_: to_trash(store, name, bin_))
-    reply(Expired(name, len(sealed(store)), inherited, *room(store)))
+        reply(Expired(name, len(sealed(store)), inherited, *room(store), head=chain.head(store)))
     return 0
 
 
@@ -67,8 +69,11 @@ def give_up(store: StoreFolder, name: str, declared: DeclaredDisk, move: Callabl
     `move` is given the open trash, in which something must then be of that name. Returns how many checksums others
     inherited, None where not all could. Cut off anywhere, it is sealed still or `follow` does the rest.
     """
+    from ..history import expiry  # noqa: PLC0415  (every clone starts with this file, and few let anything expire)
+
     inherited = hand_on(store, name)
     disk.require(store, declared)
+    expiry.expired(store, name)
     # The folder first, and on the disk, then what is known of it: cut off in between, there is a record
     # whose folder is in the trash, which counts for nothing and follows it there before that is emptied.
     durable.make_folder(store.trash, 0o700)

@@ -13,9 +13,12 @@ import io
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Optional
 
 from .. import durable, regular, tree
+from ..history import chain
+from ..history.line import MANIFEST
 from ..inodes import ENCODING, ERRORS
 from ..regular import CHUNK
 from ..rsync_lines import escaped, unescaped
@@ -31,10 +34,14 @@ NO_INODE = -1
 
 
 def take(store: StoreFolder, name: str) -> None:
-    """Write the manifest of snapshot `name` as it is now. Memory grows with its largest folder."""
+    """Write the manifest of snapshot `name` as it is now, its digest into the chain. Memory: its largest folder."""
+
+    def ready(draft: Path) -> None:
+        chain.add(store, MANIFEST, name, chain.digests(names=draft))
+
     root = os.open(store.root / name, tree.FOLDER)
     try:
-        with durable.replacing(store.names(name), 0o600) as stream, zipped(stream, 6) as lines:
+        with durable.replacing(store.names(name), 0o600, ready) as stream, zipped(stream, 6) as lines:
             for folder in folders(root):
                 lines.write(b"/%s\n" % escaped(folder.path))
                 for entry in _with_itself(folder.descriptor, folder.path, folder.entries):

@@ -19,7 +19,7 @@ from ..compose.missed import EXCEPTIONS, HARMLESS, LISTED, UNSTEADY, MissedNames
 from ..policy import limits
 from ..store import begun, disk, received, trash
 from ..store.freed import BLOCK
-from ..store.layout import StoreFolder, is_name, open_store, read_json
+from ..store.layout import StoreFolder, is_name, open_store, read_json, sealed
 from ..store.lock import working
 from . import readme
 from .contract.record import LeftBehind, SnapshotException, SnapshotRecord
@@ -83,15 +83,14 @@ def run(argv: Sequence[str]) -> int:
         durable.make_folder(store.records, 0o700)
         gathered = _gather(snapshot, expected, options)
         _require_room(store)
-        record = _record(snapshot, gathered, options)
+        record = _chained(store, _record(snapshot, gathered, options))
         whole = received.join(store, name, snapshot.begun["filesystems"], options.host or "the host")
         durable.sync_filesystem(store.root)
         _keep(snapshot, record)
         disk.require(store, options.disk)
-        _name(snapshot, whole)
-        durable.sync_filesystem(store.root)
+        head = _name(snapshot, whole)
     missed = sum(each["missed"] for each in gathered.settled.values())
-    reply(_answer(record, round(time.monotonic() - began, 3))._replace(missed=missed))
+    reply(_answer(record, round(time.monotonic() - began, 3))._replace(missed=missed, head=head))
     return 0
 
 
@@ -214,6 +213,16 @@ def _record(snapshot: PartialSnapshot, gathered: Gathered, options: Seal) -> Sna
     )
 
 
+def _chained(store: StoreFolder, record: SnapshotRecord) -> SnapshotRecord:
+    """The record with what it follows. What was sealed before the store had a chain is what that begins with."""
+    from ..history import chain  # noqa: PLC0415  (as above)
+
+    chain.begin(store)
+    before = [name for name in sealed(store) if name < record.name][-1:]
+    known = chain.digest(store.record(before[0])) if before else None
+    return record._replace(before=known or "", chain=chain.head(store))
+
+
 def _keep(snapshot: PartialSnapshot, record: SnapshotRecord) -> None:
     store, name = snapshot.store, snapshot.name
     readme.keep(store)
@@ -221,8 +230,12 @@ def _keep(snapshot: PartialSnapshot, record: SnapshotRecord) -> None:
     durable.sync_folder(store.runner)
 
 
-def _name(snapshot: PartialSnapshot, whole: Path) -> None:
+def _name(snapshot: PartialSnapshot, whole: Path) -> str:
+    """Give it its name, which the chain has first; the head of that."""
+    from ..history import chain  # noqa: PLC0415  (what it needs is slow to load, and most of a seal comes before)
+
     store, name = snapshot.store, snapshot.name
+    chain.add(store, "sealed", name, chain.known_of(store, name))
     with received.unchanged(whole):
         whole.rename(store.root / name)
     durable.sync_folder(store.root)
@@ -235,6 +248,8 @@ def _name(snapshot: PartialSnapshot, whole: Path) -> None:
     _clear(snapshot)
     store.begun(name).unlink(missing_ok=True)
     durable.sync_folder(store.partial)
+    durable.sync_filesystem(store.root)
+    return chain.head(store)
 
 
 def _clear(snapshot: PartialSnapshot) -> None:

@@ -226,7 +226,7 @@ def _odd(store: StoreFolder) -> Iterator[tuple[str, bool]]:
     """
     for name in layout.replaced(store):
         yield str(store.root / name), False
-    for path in (store.freed, store.audit, store.disk):
+    for path in (store.freed, store.audit, store.disk, store.runner / "chain"):
         if os.path.lexists(path) and not path.is_file():
             yield str(path), False
     try:

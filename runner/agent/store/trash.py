@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from .. import tree
@@ -70,13 +70,13 @@ def run(argv: Sequence[str]) -> int:
     store = open_store(options.store)
     with working(store, options.plan):
         disk.require(store, options.disk)
-        if store.trash.is_dir():
-            _follow(store)
+        late = _expired_late(store, {whose(path) for path in store.trash.iterdir()}) if _follow(store) else ()
         places = [store.trash] if partials(store) else [store.trash, store.parts]
         removed, stuck = 0, 0
         for place in places:
             gone, left = empty(store.root, place)
             removed, stuck = removed + gone, stuck + left
+        _expired_late(store, late)
     if stuck:
         raise Refused(
             f"{stuck} names could not be removed, {removed} were",
@@ -86,13 +86,26 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _follow(store: StoreFolder) -> None:
+def _expired_late(store: StoreFolder, names: Collection[str]) -> Collection[str]:
+    """Those of these snapshots of which the chain cannot be told even now that they expired, on a disk so full."""
+    if not any(map(is_name, names)):
+        return ()
+    from ..history import expiry  # noqa: PLC0415  (most empty a trash that is empty)
+
+    return expiry.late(store, names)
+
+
+def _follow(store: StoreFolder) -> bool:
+    """Whether there is a trash, in which now is all that belongs there."""
+    if not store.trash.is_dir():
+        return False
     trash = open_trash(store)
     try:
         follow(store, trash)
         os.fsync(trash)
     finally:
         os.close(trash)
+    return True
 
 
 def empty(root: Path, place: Path) -> tuple[int, int]:

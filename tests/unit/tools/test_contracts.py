@@ -166,6 +166,6 @@ def test_what_a_probe_answers_of_a_store_is_what_the_facts_are(contract: type[An
 
 @pytest.mark.parametrize("key", ["files", "added_bytes", "exceptions"])
 def test_no_answer_counts_less_than_nothing(key: str) -> None:
-    answer = {**dict.fromkeys(Sealed._fields, 1), "sealed": "2026-11-23T081500Z"}
+    answer = {**dict.fromkeys(Sealed._fields, 1), "sealed": "2026-11-23T081500Z", "head": ""}
     assert answers.read(answer, Sealed) is not None
     assert answers.read({**answer, key: -1}, Sealed) is None

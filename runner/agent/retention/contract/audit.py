@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from ...arguments import AbsolutePath, Count, DeclaredDisk, PathWord, Positive, SnapshotName
+from ...arguments import AbsolutePath, ChainHead, Count, DeclaredDisk, PathWord, Positive, SnapshotName
 
 
 class Audit(NamedTuple):
@@ -40,7 +40,7 @@ class Audited(NamedTuple):
 
     `complete_in_days` is of what can be compared, None where nothing was finished that it could be reckoned from.
     `lost_*` count what had checksums and has none now, `never_summed` the files that came without one. The next
-    snapshots compare `noted` names with their hosts.
+    snapshots compare `noted` names with their hosts. `head` is that of the store's chain.
     """
 
     read_bytes: Count
@@ -58,3 +58,4 @@ class Audited(NamedTuple):
     lost_bytes: Count = 0
     never_summed: Count = 0
     noted: Count = 0
+    head: ChainHead = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from ...arguments import Count, DeclaredDisk, PathWord, Positive, SnapshotName, SnapshotWord
+from ...arguments import ChainHead, Count, DeclaredDisk, PathWord, Positive, SnapshotName, SnapshotWord
 
 
 class Expire(NamedTuple):
@@ -21,7 +21,8 @@ class Expire(NamedTuple):
 class Expired(NamedTuple):
     """Answer of `expire`: how many stay, and what is free before it is reaped.
 
-    `inherited` counts the checksums that the next snapshot took over, None where they could not be written.
+    `inherited` counts the checksums that the next snapshot took over, None where they could not be written. `head` is
+    that of the store's chain.
     """
 
     expired: SnapshotName
@@ -31,3 +32,4 @@ class Expired(NamedTuple):
     free_inodes: Count
     free_percent: float
     free_inodes_percent: float
+    head: ChainHead = ""

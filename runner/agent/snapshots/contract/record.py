@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from ...arguments import AbsolutePath, Count, MachineId, SnapshotName
+from ...arguments import AbsolutePath, ChainHead, Count, Digest, MachineId, SnapshotName
 
 
 class CopiedFilesystem(NamedTuple):
@@ -39,6 +39,8 @@ class SnapshotRecord(NamedTuple):
     `instant` is the scheduled time that it was made for, None for none. `added_room` as in `Sealed`, None in the
     record of an older agent. `machine` is the machine-id of the source, "" where that is not known. `older` are
     the snapshots before `basis` with which it may share too, and `shared` how many files it does. `left`: as counted.
+    `before` is the SHA-256 of the record of the snapshot before, and `chain` the head of the store's chain before this
+    one was sealed; "" where there was none, and in the record of an older agent.
     """
 
     format: int
@@ -68,3 +70,5 @@ class SnapshotRecord(NamedTuple):
     older: tuple[str, ...] = ()
     shared: Optional[Count] = None
     left: tuple[LeftBehind, ...] = ()
+    before: Digest = ""
+    chain: ChainHead = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from ...arguments import AbsolutePath, Count, DeclaredDisk, MachineId, PathWord, SnapshotName, SnapshotWord
+from ...arguments import AbsolutePath, ChainHead, Count, DeclaredDisk, MachineId, PathWord, SnapshotName, SnapshotWord
 
 
 class Seal(NamedTuple):
@@ -36,7 +36,7 @@ class Sealed(NamedTuple):
     """Answer of `seal`: `exceptions_new` are those that the snapshot before did not have, `accepted` are none.
 
     `added_bytes` is how long the new files are, `added_room` what they take of the disk: holes take nothing. `missed`
-    names differed by rsync's comparison, and the record of the last look had not shown it.
+    names differed by rsync's comparison, and the record of the last look had not shown it. `head` is that of the chain.
     """
 
     sealed: SnapshotName
@@ -52,3 +52,4 @@ class Sealed(NamedTuple):
     added_room: Optional[Count] = None
     accepted: Count = 0
     missed: Count = 0
+    head: ChainHead = ""

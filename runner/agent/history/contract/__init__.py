@@ -1,0 +1,1 @@
+"""What verbs answer of a store's chain, and how it is asked for."""
