@@ -61,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
         _announce(token)
         return _Service(rights_of(key), request).done()
     except Denied as denied:
-        refusals.note(key, f"{asked}: {denied.error}" if denied.tells else asked or "a shell")
+        refusals.note(key, denied.error if denied.tells else asked or "a shell")
         if token or asked.startswith(PROGRAM):
             return refuse(denied)
         # rsync speaks on the output.
