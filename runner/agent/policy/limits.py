@@ -41,11 +41,10 @@ def require_name(store: StoreFolder, name: str) -> None:
     named = clock.nanoseconds(f"{name[:13]}:{name[13:15]}:{name[15:]}")
     apart = named - time.time_ns()
     if abs(apart) > APART:
-        minutes, way = abs(apart) // (60 * 10**9), "ahead of" if apart > 0 else "behind"
         # A plan that waited for something has an old name, and that is nobody's attack.
         kind, cause = (OverLimit, "clock") if apart > 0 else (Refused, "")
         raise kind(
-            f"the name {name} is {minutes} minutes {way} the clock of this host",
+            f"the name {name} is not within five minutes of the clock of this host, {clock.now()[:19]}Z",
             "a new plan takes the time anew; if this stays, compare the clocks of both hosts",
             again=True,
             cause=cause,

@@ -265,8 +265,7 @@ def test_an_rsync_of_his_own_writes_nowhere(thief: Thief, copy: str, guarded: bo
 
 def test_an_honest_day_goes_on(thief: Thief) -> None:
     assert "came back as sealed" in thief.runner.run("run", "drill-papio").said
-    ran = thief.runner.good("restore", "papio", DATA)
-    assert "no difference" in ran.said
+    assert "no difference" in thief.runner.run("restore", "papio", DATA).said
     ran = thief.runner.run("run", "prune-papio")
     assert "of the key papio" in ran.said
     assert "docs/trust.md" in ran.said
