@@ -60,7 +60,7 @@ def _run(argv: Sequence[str]) -> int:
 
 
 def _tell(error: Exception) -> int:
-    from runner.cli.show import complain
+    from runner.cli.terminal.show import complain
     from runner.model.errors import RunnerError
     from runner.model.text import printable
     from runner.tools.lack import plain

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from runner.cli.opening import opened
-from runner.cli.show import show
+from runner.cli.terminal.show import show
 from runner.model.notice import Notice
 from runner.model.text import length, one_line
 from runner.report.line import Line, line

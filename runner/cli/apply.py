@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from runner.cli.opening import opened
-from runner.cli.progress import LiveDisplay, LogDisplay, display
 from runner.cli.run import hints
-from runner.cli.show import show_text, tell, width
+from runner.cli.terminal.progress import LiveDisplay, LogDisplay, display
+from runner.cli.terminal.show import show_text, tell, width
 from runner.engine import planfile, seal
 from runner.model.errors import PlanRefused
 from runner.model.plan import Effect, Plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from runner.cli.opening import opened
-from runner.cli.show import show_text
+from runner.cli.terminal.show import show_text
 from runner.jobs.snapshots.when import WHEN_HELP
 from runner.tools import called
 

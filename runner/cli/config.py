@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Any
 
 from runner.cli.opening import site_file
-from runner.cli.show import show_json, show_text
+from runner.cli.terminal.show import show_json, show_text
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 
 from runner.cli.opening import opened
-from runner.cli.show import show, show_json
+from runner.cli.terminal.show import show, show_json
 from runner.jobs.snapshots.when import WHEN_HELP
 from runner.model.text import count, one_line, size
 from runner.report.line import Line, Style, line

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from runner.cli.opening import opened
-from runner.cli.show import show, show_json
+from runner.cli.terminal.show import show, show_json
 from runner.jobs.snapshots.when import WHEN_HELP
 from runner.model.errors import FactsIncomplete, UsageError
 from runner.model.text import count, one_line, size

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from runner.cli.opening import opened
-from runner.cli.show import show, show_json
+from runner.cli.terminal.show import show, show_json
 from runner.model.run import Verdict
 from runner.model.text import count, length
 from runner.report.line import Table, line

@@ -116,14 +116,14 @@ def site_file(options: argparse.Namespace) -> Path:
         raise UsageError(f"{path}: {what}", do="name the site's file: runner VERB --file PATH/jobs.toml")
     trust.require((".", str(path)))
     if not options.file and (beside := called.site_beside()) and not called.is_beside(path):
-        from runner.cli.show import complain
+        from runner.cli.terminal.show import complain
 
         complain(f"runner: the site is {path.absolute()}, of this folder, and not {beside}")
     return path
 
 
 def _mention_spare(why: str) -> None:
-    from runner.cli.show import complain
+    from runner.cli.terminal.show import complain
 
     complain(f"runner: {why}")
 
@@ -131,7 +131,7 @@ def _mention_spare(why: str) -> None:
 def _mention_lost(app: App) -> None:
     """Say of an answer that the journal which it is from knows nothing of before, until a report has said so."""
     for aside in app.journal.asides.untold() if "journal" in vars(app) else ():
-        from runner.cli.show import complain
+        from runner.cli.terminal.show import complain
 
         complain(
             f"runner: the journal could not be read ({aside.why}); it is now {aside.path}, and a new one has begun"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from runner.cli.opening import commands_option, opened
-from runner.cli.progress import display
-from runner.cli.show import show, width
+from runner.cli.terminal.progress import display
+from runner.cli.terminal.show import show, width
 from runner.jobs.snapshots.when import WHEN_HELP
 from runner.report.plan import plan_lines
 from runner.report.report import report_lines

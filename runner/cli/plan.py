@@ -6,7 +6,7 @@ import argparse
 
 from runner.cli.apply import written
 from runner.cli.opening import asked, commands_option, instant_option, opened, package_option
-from runner.cli.show import show, show_json, width
+from runner.cli.terminal.show import show, show_json, width
 from runner.engine import planfile
 from runner.model.errors import FactsIncomplete, PlanRefused
 from runner.model.text import utc

@@ -6,8 +6,8 @@ import argparse
 
 from runner.cli.apply import carry_out
 from runner.cli.opening import commands_option, opened
-from runner.cli.progress import display
-from runner.cli.show import tell
+from runner.cli.terminal.progress import display
+from runner.cli.terminal.show import tell
 from runner.jobs.snapshots.when import WHEN_HELP
 from runner.model.plan import Plan
 from runner.model.role import Role

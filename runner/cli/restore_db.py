@@ -6,7 +6,7 @@ import argparse
 
 from runner.cli.apply import carry_out
 from runner.cli.opening import commands_option, opened
-from runner.cli.progress import display
+from runner.cli.terminal.progress import display
 from runner.jobs.snapshots.when import WHEN_HELP
 from runner.model.errors import UsageError
 from runner.model.plan import Plan

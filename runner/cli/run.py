@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.cli.opening import asked, commands_option, instant_option, opened, package_option
-from runner.cli.progress import display
-from runner.cli.show import tell, width
+from runner.cli.terminal.progress import display
+from runner.cli.terminal.show import tell, width
 from runner.model.plan import Plan
 from runner.model.run import Report, Verdict
 from runner.model.site import Site

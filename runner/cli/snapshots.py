@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from runner.cli.apply import carry_out
 from runner.cli.opening import commands_option, opened
-from runner.cli.progress import display
-from runner.cli.show import show, show_json
+from runner.cli.terminal.progress import display
+from runner.cli.terminal.show import show, show_json
 from runner.jobs.retention.room import is_full, state
 from runner.model.copies import interrupted, under_way
 from runner.model.errors import FactsIncomplete, RunnerError, UsageError

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from runner.cli.opening import opened
-from runner.cli.show import show, show_json
+from runner.cli.terminal.show import show, show_json
 from runner.model.copies import under_way
 from runner.model.errors import FactsIncomplete
 from runner.model.run import JobLine, Verdict

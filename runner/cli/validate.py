@@ -6,7 +6,7 @@ import argparse
 import os
 
 from runner.cli.opening import site_file
-from runner.cli.show import show
+from runner.cli.terminal.show import show
 from runner.model.text import count
 from runner.report.line import line
 

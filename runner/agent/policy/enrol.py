@@ -23,10 +23,12 @@ _HEAD = (
 _LONGEST = 1 << 20
 # What the verbs of a store take, and confining what receives: capabilities(7). No network, no kernel, no other process.
 _RIGHTS = (
-    "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "mac_admin", "mknod", "setfcap", "setgid",
-    "setpcap", "setuid", "sys_admin", "sys_nice", "sys_resource",
-)  # fmt: skip
-_DROPPING = f"/usr/bin/setpriv --no-new-privs --bounding-set=-all,{','.join(f'+{right}' for right in _RIGHTS)} --"
+    "chown dac_override dac_read_search fowner fsetid kill mac_admin mknod setfcap setgid setpcap setuid sys_admin "
+    "sys_nice sys_resource"
+)
+_DROPPING = (
+    f"/usr/bin/setpriv --no-new-privs --bounding-set=-all,{','.join(f'+{right}' for right in _RIGHTS.split())} --"
+)
 
 
 def run(argv: Sequence[str]) -> int:

@@ -84,7 +84,7 @@ def test_a_process_without_memory_says_so(
 
     if where == "telling":
         # Of what it takes to tell it something cannot be loaded either.
-        monkeypatch.setattr("runner.cli.show.complain", refuse)
+        monkeypatch.setattr("runner.cli.terminal.show.complain", refuse)
     monkeypatch.setattr(verbs, "parse", refuse)
     assert door.run(("status",)) == 1
     said = capfd.readouterr().err
@@ -100,7 +100,7 @@ def test_a_part_of_the_runner_that_is_broken_is_no_want_of_memory(
         raise ImportError("undefined symbol: x")
 
     monkeypatch.setattr(resource, "getrlimit", lambda which: (limit, limit))
-    monkeypatch.setattr("runner.cli.show.complain", refuse)
+    monkeypatch.setattr("runner.cli.terminal.show.complain", refuse)
     monkeypatch.setattr(verbs, "parse", refuse)
     with nullcontext() if ends else pytest.raises(ImportError, match="undefined symbol"):
         assert door.run(("status",)) == 1

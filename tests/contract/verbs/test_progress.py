@@ -19,7 +19,7 @@ from tests.contract.site import REPOSITORY
 SHOW = """
 import time
 from datetime import UTC, datetime
-from runner.cli.progress import LiveDisplay
+from runner.cli.terminal.progress import LiveDisplay
 from runner.model.event import StepStarted, Waiting
 from runner.model.plan import Check, Effect, Step, WaitFor
 until = Check(host="h", argv=("true",), field="up", relation="==", value=True, why="it is up")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from runner.cli.show import complain, show
+from runner.cli.terminal.show import complain, show
 from runner.report.line import Table, line
 
 PROGRAM = "/srv/my runner/.venv/bin/runner"

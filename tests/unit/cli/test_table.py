@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.cli.table import widths
+from runner.cli.terminal.table import widths
 from runner.report.line import Table
 
 TABLE = Table(head=("job", "what"), rows=(("backup-papio", "sealed one"), ("x", "two words more")))

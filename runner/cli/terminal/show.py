@@ -124,7 +124,7 @@ def _spelled(text: str, style: Style) -> str:
 
 def _drawn(table: Table) -> bool:
     # A pipe does not pay for importing rich.
-    from runner.cli.table import draw
+    from runner.cli.terminal.table import draw
 
     return draw(table, width(), colour=at_terminal())
 

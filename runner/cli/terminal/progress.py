@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
 
-from runner.cli.show import at_terminal, tell
+from runner.cli.terminal.show import at_terminal, tell
 from runner.model.event import Event, Progress, RunStarted, StepFinished, StepStarted, Waiting
 from runner.model.plan import Plan, Step, WaitFor
 from runner.model.run import State
