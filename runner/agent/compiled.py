@@ -16,7 +16,15 @@ from .start import KEPT, KeptCode, Modules, Place, folder_of, head, is_ours, kep
 # Of a module: whether it is a package, and its code, marshalled.
 Code = tuple[bool, bytes]
 # What only looks is asked every day, and keeps nothing itself.
-DAILY = ("probe", "host.mounts", "inventory.host", "look.changed", "snapshots.keep_room", "store.newest")
+DAILY = (
+    "probe",
+    "confined.receiver",
+    "host.mounts",
+    "inventory.host",
+    "look.changed",
+    "snapshots.keep_room",
+    "store.newest",
+)
 
 
 def keep(program: str, sources: str, modules: Modules, is_same: Callable[[], bool]) -> None:

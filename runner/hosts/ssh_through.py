@@ -14,6 +14,8 @@ import struct
 import sys
 
 VARIABLE = "RUNNER_CONNECTIONS"
+# A connection to it that is open already, below 0 for none, where rsync is confined: there nobody else is reached.
+CONNECTED = "RUNNER_CONNECTED"
 # What ssh(1) ends with where the connection is to blame.
 LOST = 255
 
@@ -27,9 +29,12 @@ def peer(connected: socket.socket) -> int:
 def main() -> int:
     """The exit code of the command, or LOST."""
     words = sys.argv[1:]
-    address = os.environ.get(VARIABLE)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as runner:
-        if not (address and _reached(runner, address)):
+    address, connected = os.environ.get(VARIABLE), os.environ.get(CONNECTED, "")
+    if connected.startswith("-"):
+        os.write(2, b"confined, it is reached by a runner alone: run the plan, or leave out --confined\n")
+        return LOST
+    with _open(connected) as runner:
+        if not connected and not (address and _reached(runner, address)):
             _become_ssh(words)
         socket.send_fds(runner, [b"\0".join(map(os.fsencode, words))], [0, 1, 2])
         # Whoever reads what the runner writes must see its end, and so the other way round.
@@ -41,6 +46,13 @@ def main() -> int:
         return int(code)
     os.write(2, b"the runner that has the connection is gone\n")
     return LOST
+
+
+def _open(connected: str) -> socket.socket:
+    """A socket that is connected already where that number is one of a descriptor."""
+    if connected:
+        return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, int(connected))
+    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 def _reached(runner: socket.socket, address: str) -> bool:

@@ -70,6 +70,14 @@ class At:
         return (*(IDLE if idle else ()), self.program, *argv(verb, options))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Only:
+    """All of a host that what is confined sees, beside its programs and where a partial is received."""
+
+    writes: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+
+
 def program(host: Host) -> str:
     """Where the program is on `host`."""
     return host.at(PROGRAM)
@@ -111,9 +119,17 @@ def reap(at: At) -> Argv:
     return at.call("reap", Reap(at.path, at.plan, at.disk), idle=True)
 
 
-def keep_room(program_path: str, folder: str, *, partial: str = "", by_hand: bool = False) -> Argv:
-    """Run the command whose words follow, and end it before it takes the last of the disk that `folder` is on."""
-    *words, _ = argv("keep-room", KeepRoom(folder, ("rsync",), partial, by_hand=by_hand))
+def keep_room(
+    program_path: str, folder: str, *, partial: str = "", by_hand: bool = False, only: Only | None = None
+) -> Argv:
+    """Run the command whose words follow, and end it before it takes the last of the disk that `folder` is on.
+
+    With `only` it is confined to that: it hears another host.
+    """
+    options = KeepRoom(folder, ("rsync",), partial, by_hand=by_hand)
+    if only:
+        options = options._replace(confined=True, writes=only.writes, reads=only.reads)
+    *words, _ = argv("keep-room", options)
     return (program_path, *words)
 
 

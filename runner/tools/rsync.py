@@ -73,7 +73,8 @@ class Ends:
 
     Both are absolute paths, with `host:` in front of the remote one. `coarse`: the target's disk keeps whole seconds
     only, and no more is compared of times. `keep` is the command that runs what receives at
-    the target's host, and keeps room there. `trusts`: what receives takes --trust-sender.
+    the target's host, and keeps room there. `trusts`: what receives takes --trust-sender. `confined`: it is nobody's
+    there, and has the rights that a copy takes.
     """
 
     source: str
@@ -83,6 +84,7 @@ class Ends:
     keep: Argv = ()
     coarse: bool = False
     trusts: bool = False
+    confined: bool = False
 
     @property
     def listed(self) -> Argv:
@@ -102,9 +104,13 @@ class Ends:
 
     @property
     def receiver(self) -> Argv:
-        """The option that says how to begin what receives elsewhere; rsync(1): its words are for a shell there."""
+        """The options that say how to begin what receives elsewhere, whose words are for a shell there: rsync(1).
+
+        And that it may do what root may, where it is not root.
+        """
         far = self.keep and not self.target.startswith("/")
-        return (f"--rsync-path={shlex.join((*self.keep, 'rsync'))}",) if far else ()
+        rights = ("--super",) if self.confined else ()
+        return (*rights, *((f"--rsync-path={shlex.join((*self.keep, 'rsync'))}",) if far else ()))
 
 
 def send(ends: Ends, *, exclude: Sequence[str], keep_parts: str = "") -> Argv:

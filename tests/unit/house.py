@@ -47,7 +47,7 @@ CLOCK = {"verbs/app.py", "engine/aside.py", "engine/execute.py", "engine/step.py
 BANNED_NAMES = {"utils", "helpers", "common", "base", "core", "manager"}
 BANNED_WORDS = re.compile(r"dry_run|\bTODO\b|\bFIXME\b|AutoAddPolicy|shell=True")
 # Where a room on the host has none of the same name on the controller, since several jobs need it.
-SHARED_ROOMS = {"host", "store", "detached", "inventory", "compose", "look"}
+SHARED_ROOMS = {"host", "store", "detached", "inventory", "compose", "look", "confined"}
 MOST_LINES, MOST_LONG, MOST_PARAMETERS, MOST_FILES, MOST_UNFORMATTED = 300, 50, 6, 20, 30
 
 Offences = list[str]

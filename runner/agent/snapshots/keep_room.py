@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .. import clock, durable
 from ..answer import FAILED, NO_ROOM, Refused, reply
@@ -20,8 +20,13 @@ from ..host.contract.room import KeepRoom, LookAtRoom, RoomThere
 from ..host.room import Guard, Room
 from ..store.layout import open_store, read_json
 
+if TYPE_CHECKING:
+    from ..confined.receiver import Receiver
+
 GRACE, PARTING, EAGER = 10.0, 5.0, -10
 NOT_STARTED = 127
+# rsync(1), EXIT VALUES.
+NO_MEMORY = 22
 # prctl(2)
 SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36
 HEARD = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -32,6 +37,7 @@ def keep_room(argv: Sequence[str]) -> int:
 
     It is ended, by TERM, before less is free where FOLDER is than the last (`rooms.last`). How it ended is noted with
     the partial, if one is named and it did not end well. Nothing of ours goes to standard output: rsync speaks there.
+    One that is `confined` runs in a view of its own, as nobody: see `confined.enter`.
     """
     try:
         options = parse_as(KeepRoom, argv)
@@ -58,7 +64,7 @@ def _say(text: str) -> None:
 
 def _run(options: KeepRoom, guard: Guard) -> int:
     before = guard.look()
-    ended = _watched(options.argv, guard) if before.left else _GuardedEnd(0, before.free)
+    ended = _watched(options.argv, guard, _receiver(options)) if before.left else _GuardedEnd(0, before.free)
     if ended.full or ended.code:
         _note(options, ended, guard.look().free)
     if not ended.full:
@@ -68,6 +74,17 @@ def _run(options: KeepRoom, guard: Guard) -> int:
         f"no space left: {bytes_free:,} bytes and {inodes_free:,} inodes were free, and {options.argv[0]} may not go on"
     )
     return NO_ROOM
+
+
+def _receiver(options: KeepRoom) -> Receiver | None:
+    """The one that hears a stranger, None where there is none."""
+    if not options.confined:
+        return None
+    from ..confined import receiver  # noqa: PLC0415  (few want it)
+
+    # As it is named, also behind a link: so it is in what the program is told.
+    received = (f"{options.folder}/.incoming/{options.partial}",) if options.partial else ()
+    return receiver.prepared((*received, *options.writes), options.reads)
 
 
 class _GuardedEnd(NamedTuple):
@@ -80,13 +97,14 @@ class _GuardedEnd(NamedTuple):
     full: Room | None
 
 
-def _watched(argv: Sequence[str], guard: Guard) -> _GuardedEnd:
+def _watched(argv: Sequence[str], guard: Guard, receiver: Receiver | None) -> _GuardedEnd:
     """Run it to its end, or until nothing is left."""
     prctl = _prctl()
     # What rsync has forked is ours when rsync is gone, so that nobody writes any more when we say that it failed.
     prctl(SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    pid = _start(argv, prctl, set(signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)))
+    mask = set(signal.pthread_sigmask(signal.SIG_BLOCK, HEARD))
+    pid = _start_confined(argv, prctl, mask, receiver) if receiver else _start(argv, prctl, mask)
     with contextlib.suppress(OSError):
         # Who is to end it must not wait for a processor behind it.
         os.nice(EAGER)
@@ -106,8 +124,12 @@ def _watched(argv: Sequence[str], guard: Guard) -> _GuardedEnd:
         number = _heard(rooms.pause(left) if left else rooms.SELDOM)
         if number and number != signal.SIGCHLD:
             os.kill(pid, number)
+            # The first process of a namespace hears only what it asked for.
+            deadline = min(deadline, time.monotonic() + GRACE) if receiver else deadline
     _part(ended_well=not status and not full)
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+    if receiver and code == NO_MEMORY:
+        _say(f"{argv[0]} wanted more than {receiver.view.memory:,} bytes of memory: the other end names too many files")
     return _GuardedEnd(code, full)
 
 
@@ -135,17 +157,43 @@ def _start(argv: Sequence[str], prctl: Callable[[int, int], int], mask: set[int]
     try:
         prctl(SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() == us:
-            # What Python ignores, and whoever called us did not; and the agent's umask is for files of the agent.
-            for number in (signal.SIGPIPE, signal.SIGXFSZ):
-                signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            os.umask(0o022)
+            _as_called(mask)
             os.execvp(argv[0], tuple(argv))  # noqa: S606  (there is no shell)
     except OSError as problem:
         _say(f"{argv[0]!a} could not be started: {problem.strerror}")
         sys.stderr.flush()
     finally:
         os._exit(NOT_STARTED)
+
+
+def _start_confined(argv: Sequence[str], prctl: Callable[[int, int], int], mask: set[int], receiver: Receiver) -> int:
+    """Start it as `_start` does, in its view. The kernel ends whatever it has begun with it."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = FAILED
+    try:
+        receiver.enter()
+        # Who becomes somebody else is not told any more.
+        prctl(SET_PDEATHSIG, signal.SIGTERM)
+        _as_called(mask)
+        code = NOT_STARTED
+        os.execvpe(argv[0], tuple(argv), receiver.environment)  # noqa: S606  (there is no shell)
+    except Refused as problem:
+        _say(f"{problem.error}; {problem.do}")
+    except OSError as problem:
+        _say(f"{argv[0]!a} could not be started: {problem.strerror}")
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _as_called(mask: set[int]) -> None:
+    """What Python ignores, and whoever called us did not; and the agent's umask is for files of the agent."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    os.umask(0o022)
 
 
 def _end(number: int, *known: int) -> None:

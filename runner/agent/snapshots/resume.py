@@ -14,6 +14,9 @@ from ..store import received
 from ..store.layout import StoreFolder, partials, read_json
 from ..store.trash import free_name
 
+# Beside the folders of the filesystems, which are numbers.
+PARTS = "parts"
+
 
 class NewSnapshot(NamedTuple):
     """A snapshot that is begun: its mount points in their order, and those of them that are sent whole."""
@@ -33,6 +36,11 @@ class NewSnapshot(NamedTuple):
         """Where it is received."""
         return self.store.incoming / self.name
 
+    @property
+    def parts(self) -> Path:
+        """Where rsync keeps the halves of big files if it is confined: there it may rename from nowhere else."""
+        return self.incoming / PARTS
+
 
 def make(new: NewSnapshot, resumed: Sequence[str]) -> None:
     """Make a folder for each filesystem of the snapshot, and take up what the interrupted ones have of it.
@@ -45,6 +53,7 @@ def make(new: NewSnapshot, resumed: Sequence[str]) -> None:
         durable.make_folder(place, 0o700)
     for other in sorted(resumed, reverse=True):
         _take_up(new, other)
+    durable.make_folder(new.parts, 0o700)
     for number in range(len(new.points)):
         for place in (new.partial, new.incoming):
             durable.make_folder(place / str(number), 0o700)
@@ -77,6 +86,9 @@ def _take_up(new: NewSnapshot, other: str) -> None:
             _move(sent, new.incoming / number)
         if cloned.is_dir() and point not in new.whole:
             _move(cloned, new.partial / number)
+    halves = store.incoming / other / PARTS
+    if halves.is_dir() and not halves.is_symlink() and not torn:
+        _move(halves, new.parts)
     for path in (store.incoming / other, store.partial / other):
         if os.path.lexists(path):
             _throw_away(store, path)

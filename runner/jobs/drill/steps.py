@@ -90,11 +90,17 @@ class Drill:
     def copy(self, name: str, facts: Facts, folder: str, why: str, **more: Any) -> Step:  # noqa: ANN401
         """Bring the names of an earlier step into `folder` of the scratch place, as a restore would."""
         home, keeper, source = self.site.controller, self.keeper.name, self.source.name
+        place = f"{self.place}/{folder}"
+        confined = self.far and facts.hosts[source].uid == 0
+        way = ssh.rsh(self.site.state)[-1:] if source == home else ()
+        only = agent.Only(writes=(place,), reads=way)
         ends = rsync.Ends(
             source=f"{keeper}:{self.facts.path}/" if self.far and keeper != home else f"{self.facts.path}/",
-            target=f"{source}:{self.place}/{folder}/" if self.far and source != home else f"{self.place}/{folder}/",
+            target=f"{source}:{place}/" if self.far and source != home else f"{place}/",
             rsh=ssh.rsh(self.site.state) if self.far else (),
             checksum=rsync.checksum(facts.hosts[source].rsync, facts.hosts[keeper].rsync),
+            keep=agent.keep_room(agent.program(self.source), place, only=only) if confined else (),
+            confined=confined,
         )
         # rsync runs at one end, on the controller where it is one.
         runs_on = self.site.host(home if self.far or home in (source, keeper) else source)

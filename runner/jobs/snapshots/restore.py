@@ -81,15 +81,12 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     job = f"restore-{request.host}"
     disk = "/" + "/".join(part for part in host.at(folder).split("/") if part not in ("", "."))
     far = site.live and host.name != keeper.name
-    sums = rsync.checksum(facts.hosts[host.name].rsync, facts.hosts[keeper.name].rsync)
-    source = f"{keeper.at(request.store.path)}/{snapshot}/./{request.path.strip('/')}"
-    ends = rsync.Ends(
-        source=f"{keeper.name}:{source}" if far and keeper.name != site.controller else source,
-        target=(f"{host.name}:" if far and host.name != site.controller else "") + host.at(folder).rstrip("/") + "/",
-        rsh=ssh.rsh(site.state) if far else (),
-        checksum=sums,
-        keep=agent.keep_room(agent.program(host), disk, by_hand=True),
-    )
+    only = _only(site, host, (disk, *((host.at(aside),) if aside else ()))) if far else None
+    # Who is not root there receives as himself.
+    only = only if facts.hosts[host.name].uid == 0 else None
+    keep = agent.keep_room(agent.program(host), disk, by_hand=True, only=only)
+    ends = _ends(site, request, facts, host.at(folder), keep)
+    ends = replace(ends, confined=only is not None)
     runs_on = site.controller if far or site.controller in (host.name, keeper.name) else host.name
     effect = Effect.INTERRUPT if request.to else Effect.WRITE
     place = one_line(f"{host.at(folder).rstrip('/')}/{request.path.strip('/')}")
@@ -117,6 +114,26 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     planned = _planned(request, lock, place)
     ends_of = (facts.hosts[host.name], facts.hosts[keeper.name])
     return Draft(planned=planned, steps=steps, findings=tuple(_findings(site, job, request, ends_of)))
+
+
+def _ends(site: Site, request: RestoreRequest, facts: Facts, place: str, keep: Argv) -> rsync.Ends:
+    """From the snapshot to `place`, where `keep` begins what receives."""
+    host, keeper = site.host(request.host), site.host(request.store.host)
+    far = site.live and host.name != keeper.name
+    source = f"{keeper.at(request.store.path)}/{request.snapshot.name}/./{request.path.strip('/')}"
+    return rsync.Ends(
+        source=f"{keeper.name}:{source}" if far and keeper.name != site.controller else source,
+        target=(f"{host.name}:" if far and host.name != site.controller else "") + place.rstrip("/") + "/",
+        rsh=ssh.rsh(site.state) if far else (),
+        checksum=rsync.checksum(facts.hosts[host.name].rsync, facts.hosts[keeper.name].rsync),
+        keep=keep,
+    )
+
+
+def _only(site: Site, host: Host, places: tuple[str, ...]) -> agent.Only | None:
+    """What a restore from another host sees where it goes; None where it may write all, and cannot be confined."""
+    way = ssh.rsh(site.state)[-1:] if host.name == site.controller else ()
+    return None if "/" in places else agent.Only(writes=places, reads=way)
 
 
 def restore_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:

@@ -171,6 +171,7 @@ def old_partial(house: Storehouse, name: str) -> Path:
     (sent / "1").rename(sent / "0/srv/exchange")
     shutil.rmtree(folder)
     (sent / "0").rename(folder)
+    (sent / "parts").rmdir()
     sent.rmdir()
     begun = folder.with_suffix(".json")
     begun.write_text(json.dumps({**json.loads(begun.read_text()), "format": 1}))

@@ -45,10 +45,14 @@ def test_without_a_place_it_goes_to_a_side_folder_and_needs_nobody() -> None:
         "keep-room",
         "/var/restored/20261123T081500.000Z",
         "--by-hand",
+        # The store's host is another: what it sends is written there and nowhere else.
+        "--confined",
+        "--writes=/var/restored/20261123T081500.000Z",
+        "--reads=/site/state/ssh.py",
         "--",
         "rsync",
     )
-    assert copy[:7] == (*keep, "--archive")
+    assert copy[: len(keep) + 1] == (*keep, "--archive") and "--super" in copy
     assert room == (keep[0], "room", *keep[2:4])
     assert [step.effect for step in made.steps] == [Effect.WRITE, Effect.WRITE, Effect.READ, Effect.READ]
     assert not any(word.startswith("--backup") for word in copy)
@@ -62,6 +66,8 @@ def test_over_what_is_there_it_interrupts_and_keeps_what_it_replaces() -> None:
     assert "--backup-dir=/var/restored/20261123T081500.000Z-replaced" in copy
     assert copy[-1] == "/"
     assert copy[1:3] == ("keep-room", "/") and room[1:3] == ("room", "/")
+    # Where all may be written there is nothing to confine it to.
+    assert "--confined" not in copy and "--super" not in copy
     assert "--no-implied-dirs" in copy
     assert "--no-implied-dirs" in compare
     assert [step.effect for step in made.steps] == [Effect.WRITE, Effect.INTERRUPT, Effect.READ, Effect.READ]
@@ -91,8 +97,9 @@ def test_the_other_way_round_papio_sends_to_the_host() -> None:
         "/srv/backups/server/2026-11-22T081500Z/./etc", "server:/var/restored/20261123T081500.000Z/",
     )  # fmt: skip
     assert copy[0] == "rsync"
-    keep = "/usr/local/sbin/runner-agent keep-room /var/restored/20261123T081500.000Z --by-hand -- rsync"
-    assert f"--rsync-path={keep}" in copy
+    place = "/var/restored/20261123T081500.000Z"
+    keep = f"/usr/local/sbin/runner-agent keep-room {place} --by-hand --confined --writes={place} -- rsync"
+    assert f"--rsync-path={keep}" in copy and "--super" in copy
 
 
 def test_in_the_sandbox_everything_stays_in_it() -> None:

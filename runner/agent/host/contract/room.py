@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Tuple  # noqa: UP035
 
-from ...arguments import Count, PathWord, Rest, SnapshotNameOrNone
+from ...arguments import AbsolutePath, Count, PathWord, Rest, SnapshotNameOrNone
 
 
 class KeepRoom(NamedTuple):
     """Options of `keep-room`: `folder` is where `argv` writes; `partial` is the snapshot, where it is a store.
 
-    `by_hand`: a person waits for it, and it may go as far as on a disk of its own.
+    `by_hand`: a person waits for it, and it may go as far as on a disk of its own. `confined`: it hears a stranger, and
+    sees nothing of this host but its programs, where that partial is received, what it `writes` and what it `reads`.
     """
 
     folder: PathWord
     argv: Rest = ()
     partial: SnapshotNameOrNone = ""
     by_hand: bool = False
+    confined: bool = False
+    writes: Tuple[AbsolutePath, ...] = ()  # noqa: UP006
+    reads: Tuple[AbsolutePath, ...] = ()  # noqa: UP006
 
 
 class LookAtRoom(NamedTuple):

@@ -46,7 +46,7 @@ class Target:
     without exceptions must stay then, of which each job and day has `per_day`; and none expires where a filesystem has
     over `shrink` percent fewer names than before. `whole_seconds`: so the store's disk keeps times. `rotational`: it
     turns, or nobody knows. `damaged` is what audits found in the snapshots of this host. `trusts`: the rsync of its
-    host takes --trust-sender.
+    host takes --trust-sender. `confines`: what receives from another host is confined there.
     """
 
     host: str
@@ -67,6 +67,7 @@ class Target:
     rotational: bool = True
     damaged: tuple[DamagedFilesystem, ...] = ()
     trusts: bool = False
+    confines: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -117,7 +117,7 @@ class Transfer:
     def _listed(self) -> tuple[Step, ...]:
         mount, ends = self.filesystem.mount, self._ends(self._place(".incoming"))
         known = Ended(step=self.id("look"))
-        older = self._ends(f"{self.target.at.path}/{self.bases[0]}/")
+        older = self._ends(f"{self._older[0]}/")
         why = f"there is no record of it: compare {mount} with {self.basis}"
         why = f"compare {mount} with {self.basis}, whatever the record says" if self.afresh else why
         if self.damaged:
@@ -132,8 +132,7 @@ class Transfer:
         damaged = (self._damaged(known),) if self.damaged else ()
         scan = replace(scan, inputs=(differ.id, *(each.id for each in damaged)), unless=known)
         why = f"send what has changed in {mount}"
-        bases = tuple(f"{self.target.at.path}/{each}" for each in self.bases)
-        argv = rsync.send_listed(ends, exclude=self._exclude, bases=bases, keep_parts=self._parts)
+        argv = rsync.send_listed(ends, exclude=self._exclude, bases=self._older, keep_parts=self._parts)
         send = replace(self._send("send", argv, why), feed=self.lists)
         changed = () if self.target.partials else (self._changed(send.id),)
         why = "send what changed meanwhile, and the extended attributes that rsync drops at first"
@@ -242,14 +241,29 @@ class Transfer:
             target=f"{self.target.remote}{place}",
             rsh=self.manner.rsh,
             checksum=self.manner.checksum,
-            keep=agent.keep_room(at.program, at.path, partial=self.target.name),
+            keep=agent.keep_room(at.program, at.path, partial=self.target.name, only=self._only),
             coarse=self.target.whole_seconds,
             trusts=self.target.trusts,
+            confined=self._only is not None,
         )
 
     @property
+    def _only(self) -> agent.Only | None:
+        """All that is seen by what receives from another host; None where both ends are one host."""
+        # Where rsync is here, what it calls for ssh: the last of these words.
+        way = () if self.target.remote else self.manner.rsh[-1:]
+        only = agent.Only(reads=(*self._older, *way))
+        return only if self.manner.rsh and self.target.confines else None
+
+    @property
+    def _older(self) -> tuple[str, ...]:
+        return tuple(f"{self.target.at.path}/{each}" for each in self.bases)
+
+    @property
     def _parts(self) -> str:
-        return f"{self.target.at.path}/.partial/parts" if self.manner.halves else ""
+        # What it may rename a half to and from must be one mount.
+        place = f".incoming/{self.target.name}" if self._only else ".partial"
+        return f"{self.target.at.path}/{place}/parts" if self.manner.halves else ""
 
     @property
     def _emptied(self) -> tuple[str, ...]:

@@ -1,0 +1,83 @@
+"""The system calls that Python has no function for, checked. Linux only.
+
+By these and not by unshare(1) and mount(8), whose starts would take longer than a small day's transfer.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from collections.abc import Sequence
+
+from ..answer import Refused
+
+NEW_MOUNTS, NEW_NAMES, NEW_IPC, NEW_PIDS, NEW_NET = 0x00020000, 0x04000000, 0x08000000, 0x20000000, 0x40000000
+READ_ONLY, NO_SUID, NO_DEV, NO_EXEC, REMOUNT, BIND, ALL, PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
+_DETACH = 2
+# prctl(2)
+_KEEP_CAPS, _SECCOMP, _DROP, _NO_NEW, _AMBIENT, _RAISE = 8, 22, 24, 38, 47, 2
+_FILTER = 2
+_CAPABILITIES_3, _MOST = 0x20080522, 64
+_EINVAL = 22
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def unshare(flags: int) -> None:
+    """Be in new namespaces of these sorts; Refused, as by all of these, where the kernel says no."""
+    if _libc().unshare(flags):
+        raise cannot("unshare")
+
+
+def mount(source: str, at: str, flags: int, kind: str = "none", options: str = "") -> None:
+    """mount(2)."""
+    words = (os.fsencode(source), os.fsencode(at), kind.encode())
+    if _libc().mount(*words, ctypes.c_ulong(flags), options.encode() or None):
+        raise cannot(f"mount {at!a}")
+
+
+def root_here() -> None:
+    """Make the working folder, on which something is mounted, the root, and let go of the old one."""
+    libc = _libc()
+    if libc.pivot_root(b".", b".") or libc.umount2(b".", _DETACH):
+        raise cannot("pivot_root")
+    os.chdir("/")
+
+
+def become(uid: int, rights: Sequence[int]) -> None:
+    """Be that user, who has these capabilities, whatever is executed, and never gets others."""
+    libc = _libc()
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    for each in range(_MOST):
+        # Beyond the last that this kernel has, it is an invalid argument.
+        if each not in rights and libc.prctl(_DROP, each, 0, 0, 0) and ctypes.get_errno() != _EINVAL:
+            raise cannot("prctl")
+    if libc.prctl(_KEEP_CAPS, 1, 0, 0, 0):
+        raise cannot("prctl")
+    os.setresuid(uid, uid, uid)
+    mask = sum(1 << each for each in rights)
+    low, high = mask & 0xFFFFFFFF, mask >> 32
+    if libc.capset(struct.pack("=Ii", _CAPABILITIES_3, 0), struct.pack("=6I", low, low, low, high, high, high)):
+        raise cannot("capset")
+    if any(libc.prctl(_AMBIENT, _RAISE, each, 0, 0) for each in rights) or libc.prctl(_NO_NEW, 1, 0, 0, 0):
+        raise cannot("prctl")
+
+
+def refuse_calls(steps: bytes) -> None:
+    """Have the kernel ask this filter before every call: `struct sock_filter` after each other."""
+    text = ctypes.create_string_buffer(steps, len(steps))
+    if _libc().prctl(_SECCOMP, _FILTER, struct.pack("@HP", len(steps) // 8, ctypes.addressof(text)), 0, 0):
+        raise cannot("seccomp")
+
+
+def cannot(what: str, number: int | None = None) -> Refused:
+    """What is said where something here is not to be had; the reason is that of the last call, unless one is given."""
+    why = os.strerror(number or ctypes.get_errno())
+    return Refused(
+        f"this host cannot confine what receives ({what}: {why})",
+        "that takes root, outside of a container: see what this host forbids, and docs/trust.md",
+    )

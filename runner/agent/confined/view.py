@@ -1,0 +1,51 @@
+"""What a confined program sees of the host: its programs, the folders that it is given, and nothing else. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, Tuple  # noqa: UP035
+
+# Programs and what they are linked with. No part of /etc that says anything of this host, none of /home, /root, /var.
+PROGRAMS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt")
+_HELP = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/dev/null")
+
+
+class View(NamedTuple):
+    """The places that a program may write, and those that it may only read: absolute, folders or files.
+
+    `memory` is how many bytes each of its processes may have, 0 for no bound of ours.
+    """
+
+    writes: Tuple[str, ...] = ()  # noqa: UP006
+    reads: Tuple[str, ...] = ()  # noqa: UP006
+    memory: int = 0
+
+
+class PlaceSeen(NamedTuple):
+    """A place of the host that is seen at the same path. One that `may_lack` is passed over where there is none."""
+
+    path: str
+    writable: bool = False
+    may_lack: bool = False
+
+
+def places(view: View, mounted: Iterable[str]) -> tuple[PlaceSeen, ...]:
+    """All that is seen, in the order in which it is put there: what is in another comes after it.
+
+    Each place is seen without what is mounted in it, since read-only does not go down; so what is `mounted` in one
+    comes as a place of its own, as that one is.
+    """
+    wanted = [PlaceSeen(path, may_lack=True) for path in (*PROGRAMS, *_HELP)]
+    # A folder to compare with may have expired meanwhile.
+    wanted += [PlaceSeen(_plain(path), may_lack=True) for path in view.reads]
+    wanted += [PlaceSeen(_plain(path), writable=True) for path in view.writes]
+    seen = {place.path: place for place in wanted}
+    for point in sorted(mounted):
+        above = [place for place in wanted if point.startswith(place.path.rstrip("/") + "/")]
+        if above and point not in seen:
+            seen[point] = max(above, key=lambda place: len(place.path))._replace(path=point, may_lack=True)
+    return tuple(sorted(seen.values(), key=lambda place: place.path.split("/")))
+
+
+def _plain(path: str) -> str:
+    return path.rstrip("/") or "/"
