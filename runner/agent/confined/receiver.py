@@ -34,11 +34,16 @@ class Receiver(NamedTuple):
 
     def enter(self) -> None:
         """Confine this process, for what it executes next. Raises Refused."""
-        for number in [int(each.name) for each in Path("/proc/self/fd").iterdir()]:
-            # The one that lists them is gone.
-            with contextlib.suppress(OSError):
-                os.set_inheritable(number, number in (0, 1, 2, self.connected))
+        inherit(0, 1, 2, self.connected)
         enter.confine(self.view, self.uid)
+
+
+def inherit(*files: int) -> None:
+    """Let what is executed next have these open files, and no other of ours."""
+    for number in [int(each.name) for each in Path("/proc/self/fd").iterdir()]:
+        # The one that lists them is gone.
+        with contextlib.suppress(OSError):
+            os.set_inheritable(number, number in files)
 
 
 def prepared(writes: Sequence[str], reads: Sequence[str]) -> Receiver:
@@ -49,10 +54,10 @@ def prepared(writes: Sequence[str], reads: Sequence[str]) -> Receiver:
     connected = _connection(os.environ.get(_ADDRESS, ""))
     environment[_CONNECTED] = str(connected)
     enter.new_processes()
-    return Receiver(View(tuple(writes), tuple(reads), _memory()), _nobody(), environment, connected)
+    return Receiver(View(tuple(writes), tuple(reads), memory()), nobody(), environment, connected)
 
 
-def _nobody() -> int:
+def nobody() -> int:
     """The id of a user whom this host does not know."""
     for number in _IDS:
         try:
@@ -83,6 +88,6 @@ def _connection(address: str) -> int:
         return runner.detach()
 
 
-def _memory() -> int:
+def memory() -> int:
     """What each process may have: half of the machine's, and never so little that a day of a large site has no room."""
     return max(_LEAST, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)

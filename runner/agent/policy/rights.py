@@ -40,7 +40,7 @@ class StoreRights(NamedTuple):
 class Rights(NamedTuple):
     """What the key `name` may ask: its stores by their path, the folders whose files it may read, further verbs.
 
-    `power` is how it may end this host: `reboot`, `poweroff`.
+    `power` is how it may end this host: `reboot`, `poweroff`. `others` are the stores of other keys.
     """
 
     name: str
@@ -48,6 +48,10 @@ class Rights(NamedTuple):
     sources: tuple[str, ...] = ()
     power: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+_TABLE = Rights._fields[1:-1]
 
 
 def rights_of(key: str, path: str = POLICY) -> Rights:
@@ -78,15 +82,21 @@ def parse(text: str, key: str) -> Rights:
     if not isinstance(stores, dict):
         raise Refused(f"{POLICY}: keys.{key}.stores is no table", _SEE)
     for name in table:
-        if name not in Rights._fields[1:]:
-            raise Refused(f"{POLICY}: [keys.{key}] has no {name!a}; it has {', '.join(Rights._fields[1:])}", _SEE)
+        if name not in _TABLE:
+            raise Refused(f"{POLICY}: [keys.{key}] has no {name!a}; it has {', '.join(_TABLE)}", _SEE)
     return Rights(
         key,
         {_path(f"keys.{key}.stores", path): _store(f"keys.{key}.stores.{path}", each) for path, each in stores.items()},
         tuple(_path(f"keys.{key}.sources", each) for each in _words(key, table, "sources")),
         _among(key, table, "power", ENDS),
         _among(key, table, "verbs", FURTHER),
+        tuple(path for each in keys.values() if each is not table for path in _stores_of(each)),
     )
+
+
+def _stores_of(table: object) -> tuple[str, ...]:
+    stores = table.get("stores", {}) if isinstance(table, dict) else {}
+    return tuple(_path("the stores of another key", path) for path in stores) if isinstance(stores, dict) else ()
 
 
 def _content(path: str) -> str:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from ..answer import Denied, Refused, refuse
 from ..arguments import parse_as
 from ..store.layout import open_store, sealed
-from . import allowed, limits, refusals, wire
+from . import allowed, lending, limits, refusals, wire
 from .contract.serve import Serve
 from .rights import ALL, Rights, rights_of
 
@@ -38,7 +38,6 @@ _LOCALE = re.compile(r"LANG|LANGUAGE|LC_[A-Z]+")
 _OURS = "RUNNER_SERVES"
 # As boot.py says it: another program is wanted than the one that is here.
 ANOTHER = 80
-_RSYNC = re.compile(r"-s[A-Za-z]*(?:e[0-9]*\.[0-9]*[A-Za-z]*)?")
 _SIGNALS = ("TERM", "KILL", "INT", "HUP")
 _POWER: Mapping[tuple[str, ...], str] = {
     ("systemctl", "reboot"): "reboot",
@@ -110,7 +109,7 @@ class _Service(NamedTuple):
         if words[:1] == (PROGRAM,):
             return self._verb(words[1:])
         if words[:2] == ("rsync", "--server"):
-            return self._look(words)
+            return lending.look(self.rights, words)
         if words[:1] == ("kill",):
             return self._kill(words)
         if words in _POWER and _POWER[words] in self.rights.power:
@@ -138,7 +137,7 @@ class _Service(NamedTuple):
         self._require_readable(allowed.require(self.rights, words))
         self._make_way()
         if words[0] == "keep-room":
-            words = self._confined(words)
+            words = lending.receiving(self.rights, words)
         from .. import __main__ as door  # noqa: PLC0415  (it imports this)
 
         sys.argv = [sys.argv[0], *words]
@@ -161,12 +160,6 @@ class _Service(NamedTuple):
             from ..command import ask  # noqa: PLC0415  (few want it)
 
             ask(("ionice", "--class=idle", f"--pid={os.getpid()}"), timeout=10)
-
-    def _look(self, words: Sequence[str]) -> int:
-        os.execvp(words[0], tuple(words))  # noqa: S606
-
-    def _confined(self, words: Sequence[str]) -> Sequence[str]:
-        return words
 
     def _kill(self, words: Sequence[str]) -> int:
         """Signal a group of processes that was begun for this key."""

@@ -40,7 +40,7 @@ reads = "all"
 def test_what_is_written_is_what_holds() -> None:
     stores = {STORE: StoreRights(30, 1, 4, 5, 6, "all")}
     assert rights.parse(POLICY, "papio") == Rights("papio", stores, ("/", "/home"), ("reboot",))
-    assert rights.parse(POLICY, "other") == Rights("other")
+    assert rights.parse(POLICY, "other") == Rights("other", others=(STORE,))
 
 
 @pytest.mark.parametrize(
