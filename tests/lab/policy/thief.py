@@ -87,11 +87,14 @@ class Thief:
 
     def _records(self) -> dict[str, bytes]:
         folder = self._store / ".runner/records"
-        return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".json", ".gz")}
+        sealed = self.runner.sealed()
+        known = [path for path in folder.iterdir() if path.suffix in (".json", ".gz")]
+        return {path.name: path.read_bytes() for path in known if path.name.partition(".")[0] in sealed}
 
     def _outside(self) -> dict[bytes, object]:
         root = self.runner.path(BACKUP, "/")
-        return dict(walk(root, below=LIVELY))
+        lively = {name.encode() for name in LIVELY}
+        return {name: entry for name, entry in walk(root, below=LIVELY).items() if name not in lively}
 
 
 def enrolled(runner: Runner) -> str:
