@@ -20,7 +20,6 @@ from runner.report.plan import plan_lines, summary
 from runner.report.report import report_lines
 from runner.tools import called
 from runner.tools.keepers import sign
-from runner.verbs import signed
 from runner.verbs.app import App
 
 
@@ -36,13 +35,21 @@ def run(options: argparse.Namespace) -> int:
     with opened(options, live) as app:
         file = planfile.take(Path(options.plan), app.key)
         _require_code(app, file, options)
-        names = signed.signers(app, options.plan, file)
+        names = _signers(app, options.plan, file)
         tell([line(f"Signed by {' and '.join(names)}.")] if names else [])
         with live:
             report, code = app.apply(file.plan, reviewed=True, confirmed=True, signers=names)
     tell(report_lines(report))
     tell(hints(app.site, report))
     return code
+
+
+def _signers(app: App, plan: str, file: planfile.PlanFile) -> tuple[str, ...]:
+    if not keepers.reasons(file.plan, app.site):
+        return ()
+    from runner.verbs import signed  # late: few plans need it
+
+    return signed.signers(app, plan, file)
 
 
 def _require_code(app: App, file: planfile.PlanFile, options: argparse.Namespace) -> None:
@@ -91,6 +98,8 @@ def _to_sign(app: App, plan: Plan, out: str) -> list[Line]:
     needing = keepers.reasons(plan, app.site)
     if not needing:
         return []
+    from runner.verbs import signed
+
     try:
         who = f"two of {', '.join(signed.listed(app.site))}"
     except PlanRefused as error:

@@ -266,6 +266,8 @@ def test_a_plan_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:
         b"", b"\xff", b"x", b"format = 4", b"format = 1", b"format = 2", b"format = 3", b'format = "3"',
         b'format = 3\nid = "x"\nmade_at = "today"\nsite = "s"\nlive = true',
         b'format = 3\nid = "x"\nsite = "s"\nlive = true\nmade_at = 2026-11-23',
+        # Longer than Python writes.
+        b"format = 0x" + b"f" * 5000, b'format = 3\nseal = ""\nmore = 0x' + b"f" * 5000,
         b"format = 3\nseal = 2026-11-23", b"format = 3\nseal = \"\xc3\xa9\"",
         b"format = 3\na = " + b"[" * 5000, b"format = 3\na = " + b"[" * 200 + b"]" * 200,
     ],
