@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import hmac
 import os
+import resource
 import secrets
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
@@ -75,6 +76,8 @@ class Restorer:
 
     def __init__(self, to: DatabaseServer, database: str) -> None:
         """Nothing is made yet; `database` is the one to be restored."""
+        # From here on a core of us, or of a program that we start, would have the password in it.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         self._to, self._database = to, database
         self._password = secrets.token_urlsafe(24)
         self._verifier = ""
