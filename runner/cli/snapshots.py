@@ -81,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
                         "snapshots": [browse.as_json(snapshot) for snapshot in holding.sealed],
                         "aside": [each.name for each in holding.contents.aside] if holding.contents else [],
                         "lost": list(holding.contents.lost) if holding.contents else [],
+                        "history": holding.history,
                         **_copies(holding.contents),
                         **({"unique": _gains(alone[holding.store.name])} if holding.store.name in alone else {}),
                     }
@@ -140,6 +141,7 @@ def _store(holding: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]
     if usable and (amiss := state(usable, store.retention, missed)):
         lines.append(line("  ", ("; ".join(amiss), "warn")))
     lines += _beside(store.name, contents) if contents else []
+    lines += [line(f"  {holding.history}")] if holding.history else []
     if usable and (space := usable.space):
         share = f"{100 * space.free / space.size:.0f} %" if space.size else "?"
         inodes = f", {100 * space.inodes_free / space.inodes:.0f} % of inodes" if space.inodes else ""

@@ -191,7 +191,7 @@ def _stores(status: _Status) -> list[Line]:
         snapshots = f"{'snapshots unknown' if known is None else count(known, 'snapshot')}{kept}"
         lines.append(line("  ", (holding.store.name.ljust(wide), "name"), f"  {snapshots}{newest}"))
         lines.append(line("      ", _state(status, holding), free))
-        below = [_runway(holding) if len(holding.sealed) > 1 else "", _proven(holding, status.now)]
+        below = [_runway(holding) if len(holding.sealed) > 1 else "", _proven(holding, status.now), holding.history]
         lines += [line("      ", (text, "dim")) for text in below if text]
     return lines
 
@@ -263,6 +263,7 @@ def _json(status: _Status) -> dict[str, Any]:
             "state": _state(status, holding)[0],
             "runway": _runway(holding),
             "proven": _proofs(holding),
+            "history": holding.history,
         }
         for holding in status.holdings
     }

@@ -74,6 +74,7 @@ class Journal:
                     self._db = tables.opened(path)
         self.announcements = announcements.Announcements(self._do, self._rows)
         self.asides = aside.Asides(self._do, self._rows)
+        self.heads = written.Heads(self._rows)
         self.instants = instants.Instants(self._do, self._rows)
         self.progress = progress.RunProgress(self._rows)
         if gone:

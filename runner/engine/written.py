@@ -1,4 +1,4 @@
-"""The part of the journal about what was written: where each job sealed its snapshots, and when."""
+"""The part of the journal about what was written: where each job sealed its snapshots, when, and to which head."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from runner.model.facts import Wrote
+from runner.model.names import HEAD, SNAPSHOT
 from runner.model.role import Role
 from runner.model.run import State
+from runner.model.stored import SeenHead
 
 _MOST = 5000
 # Of what `begin` answers the folder of the partial and the disk, which once `check-disk` told; of whatever became of
@@ -22,6 +24,20 @@ JOIN steps AS begun ON begun.plan = seal.plan AND begun.job = seal.job AND begun
 LEFT JOIN steps AS disk ON disk.plan = seal.plan AND disk.job = seal.job AND disk.role = ? AND disk.state = ?
 WHERE seal.role = ? AND seal.state = ? AND seal.ended IS NOT NULL
 GROUP BY seal.plan, seal.job ORDER BY seal.rowid DESC LIMIT ?
+"""
+_ANSWERED = (Role.SEAL, Role.EXPIRE, Role.AUDIT)
+_LETTING_GO = (Role.EXPIRE, Role.CLONE, Role.ASIDE, Role.DROP)
+# Of so many steps the words are read.
+_MOST_LETTING_GO = 1000
+_HEADS = """
+SELECT job, json_extract(result, '$.head') AS head, ended, max(rowid) FROM steps
+WHERE role IN (?, ?, ?) AND state = ? AND ended IS NOT NULL AND json_extract(result, '$.head') != '' GROUP BY job
+"""
+# However they ended: what was begun may have been done.
+_WORDS = """
+SELECT word.value FROM (SELECT plan, id FROM steps WHERE role IN (?, ?, ?, ?) ORDER BY rowid DESC LIMIT ?) AS step
+JOIN plans ON plans.id = step.plan, json_each(plans.plan, '$.steps') AS planned,
+json_each(planned.value, '$.action.argv') AS word WHERE json_extract(planned.value, '$.id') = step.id
 """
 
 
@@ -40,3 +56,26 @@ def places(rows: Callable[..., list[tuple[Any, ...]]]) -> Mapping[str, tuple[Wro
         names, first, last = (name, *before.names), min(before.first, at), max(before.last, at)
         own[here.path, here.uuid] = replace(before, first=first, last=last, names=names)
     return {job: tuple(wrote.values()) for job, wrote in known.items()}
+
+
+class Heads:
+    """What the journal has seen of the chains of stores."""
+
+    def __init__(self, rows: Callable[..., list[tuple[Any, ...]]]) -> None:
+        """`rows` gives the rows that a statement of the journal selects."""
+        self._rows = rows
+
+    def last(self) -> Mapping[str, SeenHead]:
+        """By job the head that one of its steps answered last."""
+        rows = self._rows(_HEADS, *(role.value for role in _ANSWERED), State.DONE.value)
+        return {
+            job: SeenHead(head=head, at=datetime.fromisoformat(ended), place=place)
+            for job, head, ended, place in rows
+            if isinstance(head, str) and HEAD.fullmatch(head)
+        }
+
+    def asked(self) -> frozenset[str]:
+        """The snapshots that steps of any run were to let go, the last ones."""
+        words = [str(word) for (word,) in self._rows(_WORDS, *(role.value for role in _LETTING_GO), _MOST_LETTING_GO)]
+        names = {word.rpartition("=")[2] for word in words}
+        return frozenset(filter(SNAPSHOT.fullmatch, names))

@@ -32,7 +32,7 @@ from runner.planning import machines as same
 from runner.planning.passes import MOST_PASSES, again, waits
 from runner.planning.schedule import DueJobs, forecast
 from runner.report.outcome import job_lines
-from runner.verbs import applied, due, new_machines
+from runner.verbs import applied, due, history, new_machines
 from runner.verbs.due import RunRequest
 from runner.verbs.spare import Spare
 
@@ -116,7 +116,8 @@ class App:
 
     def gather_any(self, hosts: Sequence[str], probes: Sequence[Probe] = ()) -> Facts:
         """Read these hosts now, whichever machines they are."""
-        facts = probe.gather(self.site, hosts, probes, self.transports, at=self.now(), program=probe.runner_agent())
+        asked, program = history.probes(self, hosts, probes), probe.runner_agent()
+        facts = probe.gather(self.site, hosts, asked, self.transports, at=self.now(), program=program)
         known, bound = self.journal, machines.bound(Path(self.site.state)) if self.site.live else {}
         facts = replace(facts, last=known.last_success(), wrote=known.wrote(), took=known.took())
         return replace(facts, announced=known.announcements.coming(), bound=bound)
@@ -137,14 +138,13 @@ class App:
         facts = self.gather(hosts, tuple({(probe.host, probe.id): probe for probe in (*brought, *own)}.values()))
         past = {job.name: forecast(self.journal.past(job.name)) for job in chosen.jobs}
         plan = planner.draft(self.site, chosen.jobs, facts, self._kinds, past)
-        wanted = schedule.for_somebody(chosen, plan.skips)
-        if wanted != chosen:
+        if (wanted := schedule.for_somebody(chosen, plan.skips)) != chosen:
             chosen = wanted
             plan = planner.draft(self.site, chosen.jobs, facts, self._kinds, past)
         schedule.require_not_missed(self.site, chosen, plan)
         plan = replace(plan, findings=(*plan.findings, *due.busy(chosen, plan)))
         more = (*schedule.left_out(chosen, plan), *due.cut_off(self, plan), *same.notes(self.site, facts))
-        plan = replace(plan, findings=(*plan.findings, *more))
+        plan = replace(plan, findings=(*plan.findings, *more, *history.doubts(self, facts)))
         if since := self.journal.asides.since():
             plan = doubted.left_out(plan, since)
         return self._reviewed(replace(plan, skips=(*plan.skips, *chosen.skips)), facts)

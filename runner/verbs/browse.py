@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from runner.engine.probe import ask, ask_lines
+from runner.jobs.history import heads
 from runner.jobs.snapshots.lost import gone
 from runner.jobs.snapshots.when import moment_of, pick
 from runner.model.errors import FactsIncomplete, RunnerError, UsageError
@@ -22,12 +23,13 @@ from runner.verbs.app import App
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Holding:
-    """A store and what was found in it; `error` says why nothing was, `gone` what it had and has no more."""
+    """A store and what was read of it: `error` says why nothing was, `gone` what it has no more, `history` its head."""
 
     store: Store
     contents: StoreFacts | None
     error: str = ""
     gone: str = ""
+    history: str = ""
 
     @property
     def sealed(self) -> tuple[Snapshot, ...]:
@@ -66,13 +68,13 @@ def gathered(
 
 
 def _holding(site: Site, store: Store, facts: Facts) -> Holding:
-    host = facts.hosts[store.host]
-    if host.error:
+    if (host := facts.hosts[store.host]).error:
         error = remedied(f"{store.host} cannot be read: {host.error}", host.do)
         return Holding(store=store, contents=None, error=error)
     contents = host.stores[store.name]
-    missed = None if contents.problem else gone(site, store, facts)
-    return Holding(store=store, contents=contents, error=contents.problem, gone=missed.text if missed else "")
+    missed, past = None if contents.problem else gone(site, store, facts), heads.shown(store, facts)
+    lost = missed.text if missed else ""
+    return Holding(store=store, contents=contents, error=contents.problem, gone=lost, history=past)
 
 
 def find(app: App, path: str, names: Sequence[str]) -> tuple[list[tuple[Store, agent.Versions]], dict[str, str]]:

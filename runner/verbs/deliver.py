@@ -23,7 +23,7 @@ from runner.model.run import Pass, Report, Reporter, Todo
 from runner.report import outcome
 from runner.report.report import RunResult, compose
 from runner.tools.lack import plain
-from runner.verbs import announce, undelivered
+from runner.verbs import announce, history, undelivered
 
 Passes = Callable[[list[Pass], str], None]
 
@@ -163,7 +163,7 @@ def _report(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> R
             plans=plans,
             jobs=jobs,
             skips=tuple(skip for plan in plans for skip in plan.skips),
-            findings=(*telling.findings, *desk.hooks.deaf()),
+            findings=(*telling.findings, *desk.hooks.deaf(), *history.notes(desk)),
             log=outcome.log(done, trouble),
             # What is of no job, such as a hook's, is of a host or its disks.
             weights={"": weight("disk"), **{job.name: weight(job.kind) for job in desk.site.jobs}},

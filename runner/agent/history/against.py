@@ -53,7 +53,7 @@ def run(argv: Sequence[str]) -> int:
             "its history was written anew, or is that of an old copy: trust nothing that is younger than the last head "
             "that it has; try those of older messages",
         )
-    differing = [*_of_lines(heard), *_of_names(store, heard)]
+    differing = [*_of_lines(heard), *of_names(store, heard)]
     trees, unlisted = _trees(store, heard)
     differing += [HistoryFinding(*each) for each in trees.listed]
     if hear(store, known).story.head != heard.story.head:
@@ -82,7 +82,7 @@ def _of_lines(heard: Heard) -> Iterator[HistoryFinding]:
         yield HistoryFinding("undone", ".", (heard.at.name,))
 
 
-def _of_names(store: StoreFolder, heard: Heard) -> Iterator[HistoryFinding]:
+def of_names(store: StoreFolder, heard: Heard) -> Iterator[HistoryFinding]:
     """What is gone, changed or not known of the snapshots that count and of those that lie aside."""
     alive, lying = heard.story.alive, heard.story.aside
     counted, there = set(sealed(store)), set(folders(store))

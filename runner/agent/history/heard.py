@@ -55,9 +55,9 @@ def hear(store: StoreFolder, known: Head) -> Heard:
         raise Refused(f"{chain.place(store)} is broken: {broken}", _DO) from None
     except chain.Damaged:
         raise Refused(f"{chain.place(store)} is broken: its end is none of a chain", _DO) from None
-    if not chain.is_so(store, last):
+    # A head is answered only of what was done.
+    if (at is None or last.number > at.number) and not chain.is_so(store, last):
         story.revoke()
-        # What has not happened since is none of what did.
-        changes -= at is not None and last.number > at.number and last.event not in _QUIET
+        changes -= at is not None and last.event not in _QUIET
         since = [line for line in since if line is not story.last]
     return Heard(story, at, then, tuple(since), changes, undone)

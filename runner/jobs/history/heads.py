@@ -5,7 +5,7 @@ The journal is on another machine than the store: whoever changes the history of
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from runner.agent.arguments import argv
 from runner.agent.history.contract.standing import ChainStanding, LookAtChain
@@ -54,8 +54,16 @@ def line_of(store: Store, head: str) -> str:
     return f"history of store {store.name} at {store.host}: {head}"
 
 
-def doubts(site: Site, facts: Facts, known: Mapping[str, SeenHead], asked: Collection[str]) -> tuple[Finding, ...]:
-    """What is not as it was when this runner last saw it; `asked` are the snapshots that it let go itself.
+def shown(store: Store, facts: Facts) -> str:
+    """The same of the head that it has now; "" where that is not known."""
+    now = standing(store, facts)
+    return line_of(store, now.head) if now and now.head else ""
+
+
+def doubts(
+    site: Site, facts: Facts, known: Mapping[str, SeenHead], asked: Callable[[], Collection[str]]
+) -> tuple[Finding, ...]:
+    """What is not as it was when this runner last saw it; `asked` gives the snapshots that it let go itself.
 
     A store at another place or on another disk than the last snapshots were sealed on is another store.
     """
@@ -88,7 +96,9 @@ def _of_now(store: Store, stored: StoreFacts, now: ChainStanding) -> Sequence[Fi
     return listed
 
 
-def _since(store: Store, now: ChainStanding, known: SeenHead, asked: Collection[str]) -> Sequence[Finding]:
+def _since(
+    store: Store, now: ChainStanding, known: SeenHead, asked: Callable[[], Collection[str]]
+) -> Sequence[Finding]:
     """What of it is not as the journal has it."""
     if now.continues is False:
         text = (
@@ -97,7 +107,9 @@ def _since(store: Store, now: ChainStanding, known: SeenHead, asked: Collection[
         )
         do = f"trust no older snapshot in it before you know why; {_AGAINST}"
         return () if now.broken else (_finding(store, text, do),)
-    went = [change for change in now.since if change.event in _WENT and change.snapshot not in asked]
+    went = [change for change in now.since if change.event in _WENT]
+    ours = asked() if went else ()
+    went = [change for change in went if change.snapshot not in ours]
     if not went:
         return ()
     more = now.changes - len(now.since)

@@ -16,6 +16,7 @@ from tests import powerdisk
 from tests.compare import Entry, fingerprint, walk
 from tests.contract import life
 from tests.contract.engine.test_journal import NOW, PLAN, STEP, done
+from tests.contract.store.power_chain import PLACE, chain_troubles
 from tests.contract.storehouse import Said, Storehouse, frame
 
 NAMES = tuple(f"2026-11-{day}T010000Z" for day in range(20, 27))
@@ -209,7 +210,8 @@ def troubles(subject: DiskLife, mount: Path, place: int) -> list[str]:
             listed.append(f"snapshot {name} has no record")
     for name in set.intersection(*(set(each.snapshots) for each in allowed)) - set(now.snapshots):
         listed.append(f"snapshot {name} is lost")
-    for name in {*now.files, *last.files}:
+    listed += chain_troubles(mount / "store", last.files.get(PLACE))
+    for name in {*now.files, *last.files} - {PLACE}:
         content = now.files.get(name)
         known = {each.files.get(name) for each in allowed}
         half = under_way and name.startswith(".partial/")
@@ -277,6 +279,7 @@ def goes_on(subject: DiskLife, mount: Path) -> list[str]:
         good(house.call("reap", str(house.root), "--plan", house.plan))
     left = [path for place in (".incoming", ".partial", ".trash") for path in (house.root / place).glob("*")]
     listed += [f"{path.name} is left" for path in left if path.name != "parts"]
+    listed += chain_troubles(house.root, (house.root / PLACE).read_bytes())
     return listed
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract import life
 from tests.contract.site import Place, small
 from tests.contract.storehouse import Storehouse
 
@@ -53,6 +54,7 @@ def from_the_future(place: Place) -> None:
     place.record_path(place.store / AHEAD).write_text(json.dumps(record))
     with closing(sqlite3.connect(place.state / "journal.sqlite")) as journal, journal:
         journal.execute("UPDATE steps SET result = replace(result, ?, ?)", (sealed.name, AHEAD))
+    life.forget_history(place)
 
 
 def test_a_snapshot_from_the_future_leaves_by_the_command_that_the_message_gives(place: Place) -> None:
