@@ -28,10 +28,9 @@ def plugin(settings):
 
 def crashed(cwd: Path, *argv: str) -> tuple[int, bool]:
     """By which signal it ended, and whether it left a core, where as large a one may be left as there can be."""
-    most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    most = ("sh", "-c", 'ulimit -S -c "$(ulimit -H -c)" && exec "$@"', "sh")
     with (cwd / "out").open("wb") as out, subprocess.Popen(
-        (sys.executable, *argv), cwd=cwd, stdout=out, env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (most, most)),
+        (*most, sys.executable, *argv), cwd=cwd, stdout=out, env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
     ) as process:  # fmt: skip
         _, status = os.waitpid(process.pid, 0)
         process.returncode = -os.WTERMSIG(status)
