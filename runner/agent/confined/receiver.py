@@ -20,7 +20,7 @@ _ADDRESS, _CONNECTED = "RUNNER_CONNECTIONS", "RUNNER_CONNECTED"
 _IDS = range(60999, 60899, -1)
 # All that it has in its environment.
 _NEEDED = ("PATH", "LC_ALL", "LANG", "LANGUAGE", "TZ")
-# A name costs rsync about 100 to 200 bytes, twice while it is received.
+# A name costs rsync 3.5.0 72 bytes (4,224,000 names: 300 MiB), and what it is called and has beside that.
 _LEAST = 2 << 30
 
 
