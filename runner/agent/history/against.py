@@ -7,13 +7,14 @@ gives another head.
 from __future__ import annotations
 
 import os
+import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
-from ..retention import manifest
+from ..retention import contents, manifest
 from ..retention.findings import LISTED, Findings
 from ..store import aside, lock
 from ..store.layout import StoreFolder, folders, open_store, sealed
@@ -25,6 +26,8 @@ from .line import head_of
 # What is known of a snapshot, by the end of its name.
 FILES: Mapping[str, str] = {"record": ".json", "sums": ".sums.gz", "gone": ".gone.gz", "names": ".names.gz"}
 DIFFERS = 3
+# Nobody stops it before the end, which may be days away.
+MOST_BYTES, _LONG = 1 << 62, 10**8
 
 
 def run(argv: Sequence[str]) -> int:
@@ -55,6 +58,9 @@ def run(argv: Sequence[str]) -> int:
         )
     differing = [*_of_lines(heard), *of_names(store, heard)]
     trees, unlisted = _trees(store, heard)
+    # The lists of checksums by which they are read were compared with the chain.
+    bounds = contents.Bounds(MOST_BYTES, time.monotonic() + _LONG, 1.0)
+    read = contents.reread(store, 0, bounds, trees) if options.contents else None
     differing += [HistoryFinding(*each) for each in trees.listed]
     if hear(store, known).story.head != heard.story.head:
         raise Refused(f"{store.root} was worked on meanwhile", "run this again", code=BUSY)
@@ -68,6 +74,8 @@ def run(argv: Sequence[str]) -> int:
         total=len(differing) - len(trees.listed) + trees.total,
         since=tuple(HistoryChange(line.time, line.event, line.name) for line in heard.since[:MOST]),
         changes=heard.changes,
+        read_files=read.files if read else 0,
+        unchecked=read.unchecked if read else 0,
     )
     reply(answer)
     return DIFFERS if answer.total else 0

@@ -214,6 +214,19 @@ def test_a_seal_that_is_said_not_to_have_been_was_one_where_its_head_was_answere
     assert asked["continues"] is False
 
 
+@pytest.mark.skipif(shutil.which("xxhsum") is None, reason="needs xxhsum")
+def test_contents_that_were_forged_with_size_and_time_are_found_by_reading_them(house: Storehouse) -> None:
+    known = head(house)
+    words = ("audit", str(house.root), "--against", known, "--contents")
+    fine = house.call(*words)
+    assert (fine.code, fine.answer["total"], fine.answer["unchecked"]) == (0, 0, 0) and fine.answer["read_files"] > 4
+    edit(house.root / TWO / "folder/day")
+    assert findings(house, known) == []
+    said = house.call(*words)
+    assert said.code == 3
+    assert [(each["kind"], each["path"]) for each in said.answer["findings"]] == [("content", "folder/day")]
+
+
 def test_what_lies_aside_is_compared_too(house: Storehouse) -> None:
     assert verb(house, "set-aside", THREE, "--min", "1").code == 0
     known = head(house)

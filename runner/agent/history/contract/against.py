@@ -8,10 +8,11 @@ from ...arguments import ChainHead, Count, PathWord
 
 
 class AuditAgainst(NamedTuple):
-    """Options of `audit --against`: the head is one that a mail had, `NUMBER:DIGEST`."""
+    """Options of `audit --against`: the head is one that a mail had, `NUMBER:DIGEST`; `contents`: all is read too."""
 
     store: PathWord
     against: ChainHead = ""
+    contents: bool = False
 
 
 class HistoryFinding(NamedTuple):
@@ -37,7 +38,8 @@ class AuditedAgainst(NamedTuple):
     """Answer of `audit --against`: `findings` are the first of `total`, `since` the first of `changes`.
 
     `written` is when the line of that head was, `head` the one of now, `snapshots` how many count. Of those `unlisted`
-    no audit has listed the names yet, so their trees were not compared.
+    no audit has listed the names yet, so their trees were not compared. `read_files` had their contents compared;
+    `unchecked` have a checksum that no program here can check.
     """
 
     written: str
@@ -49,3 +51,5 @@ class AuditedAgainst(NamedTuple):
     total: Count
     since: tuple[HistoryChange, ...]
     changes: Count
+    read_files: Count = 0
+    unchecked: Count = 0
