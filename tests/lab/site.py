@@ -199,6 +199,8 @@ class Runner:
                 path.write_text(earlier(path.read_text(), days))
             if NAME.match(path.name):
                 path.rename(path.with_name(earlier(path.name, days)))
+        # Its history is of the days that were: the next seal begins another, as for a store of before there was one.
+        (store / ".runner/chain").unlink(missing_ok=True)
         latest = store / "latest"
         latest.unlink()
         latest.symlink_to(self.sealed()[-1])
