@@ -80,6 +80,7 @@ database.create_function("aged", 1, lambda at: at and (datetime.datetime.fromiso
 for table in ("runs", "jobs"):
     database.execute(f"UPDATE {table} SET started = aged(started), ended = aged(ended)")
 database.execute("UPDATE instants SET instant = aged(instant)")
+database.execute("UPDATE steps SET result = json_remove(result, '$.head') WHERE result IS NOT NULL")
 database.commit()
 """
 # What changes while a host runs, or on this machine: it cannot be compared after the fact.
