@@ -135,7 +135,7 @@ def _elsewhere(given: Any) -> bool:  # noqa: ANN401
     )
 
 
-_ASKED = ("up", "outdated", "detached", "idle", "restored", "in-newest", "boot-checks")
+_ASKED = ("up", "outdated", "detached", "idle", "restored", "in-newest", "boot-checks", "chain")
 # The contract of each verb that a key may have, and the rule.
 _VERBS: Mapping[str, tuple[str, Rule]] = {
     "hold": ("store.contract.hold:Hold", _of_store),
@@ -154,6 +154,7 @@ _VERBS: Mapping[str, tuple[str, Rule]] = {
     "close": ("store.contract.close:Close", _of_store),
     "newest": ("store.contract.newest:Newest", _of_store),
     "links": ("retention.contract.links:Links", _of_store),
+    "chain": ("history.contract.standing:LookAtChain", _of_store),
     "record": ("store.contract.newest:Record", _of_store),
     "in-newest": ("snapshots.contract.find:InNewest", _of_store),
     "find": ("snapshots.contract.find:Find", _reads_all),

@@ -14,6 +14,7 @@ from runner.agent.policy import allowed, wire
 from runner.agent.policy.contract.enrol import Enrol
 from runner.agent.policy.enrol import with_line, with_table
 from runner.agent.policy.rights import FURTHER, Rights, StoreRights
+from runner.agent.probe import READERS
 from runner.hosts import boot
 from runner.hosts.ssh import _START
 
@@ -137,6 +138,11 @@ def test_every_verb_that_is_allowed_is_one_and_its_contract_is_there() -> None:
     for place, _ in allowed._VERBS.values():
         with pytest.raises(Refused):
             allowed.options(place, ("--of-tomorrow=1",))
+
+
+def test_each_look_that_a_probe_may_ask_for_is_judged() -> None:
+    # What asks PostgreSQL names programs that are run.
+    assert set(READERS) - {"databases", "dumps"} == set(allowed._ASKED) <= set(allowed._VERBS)
 
 
 @pytest.mark.parametrize("argv", [("sh", "-c", "id"), ("runner-agent", "seal"), ("runner-agent",), (), ("up",)])
