@@ -18,6 +18,7 @@ _ENTRY = re.compile(rf"({_KEY}) *= *(.*)")
 _LIST = re.compile(rf"\[ *(?:{_TEXT} *(?:, *{_TEXT} *)*,? *)?\]")
 _REST = re.compile(r" *(?:#.*)?")
 _VALUE = re.compile(rf"(?:{_LIST.pattern}|{_TEXT}|[0-9]+|true|false)")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _MOST_DIGITS = 9
 
 
@@ -26,8 +27,10 @@ def parse(text: str) -> dict[str, Any]:
     whole: dict[str, Any] = {}
     here = whole
     named: set[str] = set()
-    for number, line in enumerate(text.splitlines(), start=1):
-        stripped = line.strip(" \t")
+    for number, line in enumerate(text.split("\n"), start=1):
+        stripped = (line[:-1] if line.endswith("\r") else line).strip(" \t")
+        if _CONTROL.search(stripped):
+            raise _wrong(number, "has a character that is no text")
         if not stripped or stripped.startswith("#"):
             continue
         header = _HEADER.match(stripped)
