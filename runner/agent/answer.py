@@ -61,18 +61,7 @@ class AlreadyDone(Refused):
 
 
 class Denied(Refused):
-    """The policy of this host does not allow it to the key with which it was asked for; its keepers are told.
-
-    They are told what was asked for, and where `tells` what is wrong with it: then it is a verb that the key has.
-    """
-
-    tells = False
-
-
-class OverLimit(Denied):
-    """A verb that the key has, and more of it than the policy allows."""
-
-    tells = True
+    """The policy of this host does not allow it to the key with which it was asked for; its keepers are told."""
 
 
 def emit(answer: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .. import clock
-from ..answer import OverLimit, Refused
+from ..answer import Refused
 from ..arguments import SNAPSHOT
 
 if TYPE_CHECKING:
@@ -22,10 +22,12 @@ DAY = 86_400 * 10**9
 # How far the name of a new snapshot may be from the time here.
 APART = 300 * 10**9
 _stores: dict[str, StoreRights] = {}
+_key: list[str] = []
 
 
-def bind(stores: Mapping[str, StoreRights]) -> None:
-    """From now on this process works for a key with these rights, by the real path of each store."""
+def bind(key: str, stores: Mapping[str, StoreRights]) -> None:
+    """From now on this process works for `key` with these rights, by the real path of each store."""
+    _key[:] = [key]
     _stores.update(stores)
 
 
@@ -41,14 +43,10 @@ def require_name(store: StoreFolder, name: str) -> None:
     named = clock.nanoseconds(f"{name[:13]}:{name[13:15]}:{name[15:]}")
     apart = named - time.time_ns()
     if abs(apart) > APART:
+        error = f"the name {name} is not within five minutes of the clock of this host"
+        do = f"it is {clock.now()[:19]}Z here: a new plan has another name; if this stays, compare the clocks of both hosts"
         # A plan that waited for something has an old name, and that is nobody's attack.
-        kind, cause = (OverLimit, "clock") if apart > 0 else (Refused, "")
-        raise kind(
-            f"the name {name} is not within five minutes of the clock of this host, {clock.now()[:19]}Z",
-            "a new plan takes the time anew; if this stays, compare the clocks of both hosts",
-            again=True,
-            cause=cause,
-        )
+        raise Refused(error, do, again=True) if apart < 0 else _over(error, do, again=True, cause="clock")
 
 
 def require_seal(store: StoreFolder) -> None:
@@ -58,7 +56,7 @@ def require_seal(store: StoreFolder) -> None:
         return
     made = _events(store, "sealed")
     if made >= rights.seals:
-        raise OverLimit(
+        raise _over(
             f"{made} snapshots were sealed in the last 24 hours, and this host allows {rights.seals}",
             "what was sent is kept; wait, or let a person raise `seals` in /etc/runner/agent.toml on this host",
         )
@@ -73,16 +71,24 @@ def require_expiry(store: StoreFolder, name: str) -> None:
         return
     gone = _events(store, "expired")
     if gone >= rights.expiries:
-        raise OverLimit(
+        raise _over(
             f"{gone} snapshots expired in the last 24 hours, and this host allows {rights.expiries}",
             "wait, or let a person raise `expiries` in /etc/runner/agent.toml on this host",
         )
     sealed = clock.moment(read_json(store.record(name)).get("sealed"))
     if sealed is None or time.time() - sealed.timestamp() < rights.young * 86_400:
-        raise OverLimit(
+        raise _over(
             f"{name} was sealed less than {rights.young} days ago, or nobody knows when",
             "wait, or let a person lower `young` in /etc/runner/agent.toml on this host",
         )
+
+
+def _over(error: str, do: str, *, again: bool = False, cause: str = "") -> Refused:
+    """The refusal, noted here: not every verb that is refused so says it to whoever asked."""
+    from . import refusals  # noqa: PLC0415  (as below)
+
+    refusals.note("".join(_key), error)
+    return Refused(error, do, again=again, cause=cause)
 
 
 def _events(store: StoreFolder, kind: str) -> int:

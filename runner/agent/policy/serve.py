@@ -60,7 +60,7 @@ def run(argv: Sequence[str]) -> int:
         _announce(token)
         return _Service(rights_of(key), request).done()
     except Denied as denied:
-        refusals.note(key, denied.error if denied.tells else asked or "a shell")
+        refusals.note(key, asked or "a shell")
         if token or asked.startswith(PROGRAM):
             return refuse(denied)
         # rsync speaks on the output.
@@ -103,7 +103,9 @@ class _Service(NamedTuple):
     def done(self) -> int:
         """Do it: the exit code, where it did not become another program. Raises Denied."""
         words = self.request.words
-        limits.bind({str(open_store(path).root): rights for path, rights in self.rights.stores.items()})
+        limits.bind(
+            self.rights.name, {str(open_store(path).root): rights for path, rights in self.rights.stores.items()}
+        )
         if self.request.digest:
             return self._answer(words)
         if words[:1] == (PROGRAM,):
