@@ -44,7 +44,7 @@ def require_name(store: StoreFolder, name: str) -> None:
     apart = named - time.time_ns()
     if abs(apart) > APART:
         error = f"the name {name} is not within five minutes of the clock of this host"
-        do = f"it is {clock.now()[:19]}Z here: a new plan has another name; if this stays, compare the clocks of both hosts"
+        do = f"it is {clock.now()[:19]}Z here: a new plan has another name; if it stays so, compare both clocks"
         # A plan that waited for something has an old name, and that is nobody's attack.
         raise Refused(error, do, again=True) if apart < 0 else _over(error, do, again=True, cause="clock")
 
