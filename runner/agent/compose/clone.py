@@ -11,6 +11,7 @@ from .. import durable, tree
 from ..answer import STALE, Refused, reply
 from ..arguments import parse_as
 from ..host import room as rooms
+from ..policy import limits
 from ..retention.floor import StoreFloor
 from ..store import begun as begins
 from ..store import disk
@@ -73,6 +74,7 @@ def _cloned(store: StoreFolder, options: Clone) -> tuple[ClonedFilesystem, ...]:
         disk.require_writable(store, options.disk)
         begun = begins.require(store, name, options.plan)
         bases = _bases(store, begun, options.basis)
+        limits.require_basis(store, (basis.snapshot for basis in bases))
         if options.recycle:
             _require_recyclable(store, options, descriptor)
             _require_unused(begun, bases, options.recycle)

@@ -7,6 +7,7 @@ import errno
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ..policy import limits
 from ..store import aside
 from ..store.layout import StoreFolder, is_name, sealed
 from . import chain
@@ -17,7 +18,13 @@ _COUNTS = (ADOPTED, SEALED, MANIFEST, INHERITED, BACK)
 
 
 def expired(store: StoreFolder, name: str) -> None:
-    """Write that `name` expires. A disk that is too full even for that must not stay so: then `late` does it."""
+    """Write that `name` expires. A disk that is too full even for that must not stay so: then `late` does it.
+
+    But not where it is counted: OSError, and it does not expire.
+    """
+    if limits.keeps_count(store):
+        chain.add(store, EXPIRED, name)
+        return
     with _unless_full():
         chain.add(store, EXPIRED, name)
 

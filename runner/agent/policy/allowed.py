@@ -139,8 +139,6 @@ _ASKED = ("up", "outdated", "detached", "idle", "restored", "in-newest", "boot-c
 # The contract of each verb that a key may have, and the rule.
 _VERBS: Mapping[str, tuple[str, Rule]] = {
     "hold": ("store.contract.hold:Hold", _of_store),
-    "release": ("store.contract.hold:Release", _of_store),
-    "take-over": ("store.contract.hold:TakeOver", _of_store),
     "not-sealed": ("snapshots.contract.not_sealed:NotSealed", _of_store),
     "begin": ("snapshots.contract.begin:Begin", _of_store),
     "clone": ("compose.contract.clone:Clone", _of_store),

@@ -13,6 +13,7 @@ from ..arguments import argv, parse_as
 from ..host.contract.room import KeepRoom
 from ..store.layout import StoreFolder, is_name, open_store, partials, sealed
 from . import allowed
+from .newest import newest
 from .rights import ALL, Rights
 
 _PROGRAM, _SENDS = ("rsync", "--server"), ("rsync", "--server", "--sender")
@@ -54,12 +55,15 @@ def receiving(rights: Rights, words: Sequence[str]) -> tuple[str, ...]:
 
 
 def readable(rights: Rights, path: str) -> tuple[str, ...]:
-    """The folders of a store that the key may read: what is being made, and the newest snapshot, or all there is."""
+    """The folders of a store that the key may read: what is being made, and the newest snapshots, or all there is.
+
+    What is being made of others is made of those: see `limits.require_basis`.
+    """
     store = open_store(path)
     if rights.stores[path].reads == ALL:
         return (path,)
     made = [f"{path}/{folder}/{name}" for folder in (".partial", ".incoming") for name in partials(store)]
-    return (*(f"{path}/{name}" for name in sealed(store)[-1:]), *made)
+    return (*(f"{path}/{name}" for name in newest(store)), *made)
 
 
 def _require_begun_as_ours(words: Sequence[str]) -> None:

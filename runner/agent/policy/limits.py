@@ -13,7 +13,7 @@ from ..answer import Refused
 from ..arguments import SNAPSHOT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ..store.layout import StoreFolder
     from .rights import StoreRights
@@ -47,6 +47,41 @@ def require_name(store: StoreFolder, name: str) -> None:
         do = f"it is {clock.now()[:19]}Z here: a new plan has another name; if it stays so, compare both clocks"
         # A plan that waited for something has an old name, and that is nobody's attack.
         raise Refused(error, do, again=True) if apart < 0 else _over(error, do, again=True, cause="clock")
+
+
+def require_basis(store: StoreFolder, names: Iterable[str]) -> None:
+    """Refused where a new snapshot would be made of one that the key may not read: it may read what is being made."""
+    rights = of(store)
+    if rights is None or rights.reads == "all":
+        return
+    from .newest import newest  # noqa: PLC0415  (as below)
+
+    if strange := sorted(set(names) - set(newest(store))):
+        raise _over(
+            f"{strange[0]} is not the newest snapshot of a job, and this host lets only that be read",
+            'a person decides that on this host: reads = "all" in /etc/runner/agent.toml',
+        )
+
+
+def require_floor(store: StoreFolder, floor: int) -> None:
+    """Refused where a floor would be higher than the policy's: nothing could expire any more."""
+    rights = of(store)
+    if rights is not None and floor > rights.floor:
+        raise _over(
+            f"a floor of {floor} is higher than that of the policy of this host, {rights.floor}",
+            "enrol this host again, or let a person raise `floor` in /etc/runner/agent.toml here",
+        )
+
+
+def require_pin(store: StoreFolder, before: int, until: int) -> None:
+    """Refused where a pin would end earlier than the one that is there (nanoseconds since 1970)."""
+    if of(store) is not None and until < before:
+        raise _over("a pin is there that ends later", "a person on this host ends it: runner-agent unpin")
+
+
+def keeps_count(store: StoreFolder) -> bool:
+    """Whether what is done has to be counted, and so may not be done where that cannot be written."""
+    return of(store) is not None
 
 
 def require_seal(store: StoreFolder) -> None:
@@ -94,4 +129,6 @@ def _over(error: str, do: str, *, again: bool = False, cause: str = "") -> Refus
 def _events(store: StoreFolder, kind: str) -> int:
     from ..history import chain  # noqa: PLC0415  (only where a key is behind it)
 
+    # Where there is none, or none that can be gone on with, what is done now could not be counted tomorrow.
+    chain.begin(store)
     return chain.count(store, kind, clock.text(time.time_ns() - DAY))

@@ -40,12 +40,10 @@ def note(key: str, what: str, folder: Path = FOLDER) -> None:
         same = next((each for each in known if (each.key, each.what) == (key, what)), None)
         if same:
             known[known.index(same)] = same._replace(last=now, times=same.times + 1)
-        elif len(known) < KEPT:
-            known.append(RefusedAttempt(key, what, now, now, 1))
         else:
-            # The last one stands for all that are too many to be named.
-            last = known[-1]
-            known[-1] = RefusedAttempt(last.key, "more, of other sorts", last.first, now, last.times + 1)
+            # The first are kept, and the last: whoever asks for much that is harmless hides nothing by it.
+            known.append(RefusedAttempt(key, what, now, now, 1))
+            del known[KEPT // 2 : len(known) - KEPT // 2]
         durable.write_json(_file(folder), {"attempts": table(known)})
 
 

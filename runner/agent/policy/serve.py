@@ -17,9 +17,10 @@ from typing import NamedTuple
 
 from ..answer import Denied, Refused, refuse
 from ..arguments import parse_as
-from ..store.layout import open_store, sealed
+from ..store.layout import open_store
 from . import allowed, lending, limits, refusals, wire
 from .contract.serve import Serve
+from .newest import newest
 from .rights import ALL, Rights, rights_of
 
 # What every command of the runner has for an environment.
@@ -147,13 +148,12 @@ class _Service(NamedTuple):
         return code
 
     def _require_readable(self, what: allowed.Allowed) -> None:
-        if what.store and what.snapshots and self.rights.stores[what.store].reads != ALL:
-            counted = sealed(open_store(what.store))
-            if not set(what.snapshots) <= set(counted[-1:]):
-                raise Denied(
-                    f"the key {self.rights.name} reads only the newest snapshot of that store",
-                    allowed.reading_all(self.rights, what),
-                )
+        limited = what.store and what.snapshots and self.rights.stores[what.store].reads != ALL
+        if limited and not set(what.snapshots) <= set(newest(open_store(what.store))):
+            raise Denied(
+                f"the key {self.rights.name} reads only the newest snapshot of that store",
+                allowed.reading_all(self.rights, what),
+            )
 
     def _make_way(self) -> None:
         if self.request.niceness:
@@ -170,10 +170,11 @@ class _Service(NamedTuple):
         if not (group.isascii() and group.isdigit() and len(group) < 10 and int(group) > 1):
             raise Denied("no signal to anything but what was begun for this key", allowed.DO)
         try:
-            begun = Path(f"/proc/{group}/environ").read_bytes().split(b"\0")
+            begun = Path(f"/proc/{group}/cmdline").read_bytes().split(b"\0")[:-1]
+            root = Path(f"/proc/{group}").stat().st_uid == 0
         except OSError:
             return 1
-        if f"{_OURS}={self.rights.name}".encode() not in begun:
+        if not root or begun[-3:] != [PROGRAM.encode(), b"serve", self.rights.name.encode()]:
             raise Denied("no signal to anything but what was begun for this key", allowed.DO)
         os.killpg(int(group), getattr(signal, f"SIG{words[2]}"))
         return 0

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from .. import clock, durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
+from ..policy import limits
 from ..store import disk
 from ..store.layout import StoreFolder, is_clean, open_store, read_json, require_json
 from ..store.lock import working
@@ -49,6 +50,7 @@ def run(argv: Sequence[str]) -> int:
     store = open_store(options.store)
     with working(store, options.plan):
         disk.require(store, options.disk)
+        limits.require_floor(store, options.floor)
         before = kept_floor(store)
         floor = StoreFloor(options.floor, options.per_day or before.per_day)
         if before.raised(*floor) != floor and not options.lower:

@@ -34,6 +34,7 @@ def run(argv: Sequence[str]) -> int:
         state = disk.require_writable(store, options.disk)
         require_not_sealed(store, options.job, options.instant)
         limits.require_name(store, name)
+        limits.require_basis(store, (path.partition("/")[0] for path in options.share))
         _check_names(store, name, options.basis, resumed)
         _tidy(store)
         _require_folders(store, options.share)

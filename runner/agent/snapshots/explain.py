@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from .. import clock
-from ..answer import Refused, reply
+from ..answer import Refused, reply, shown
 from ..arguments import parse_as
 from ..frames import Frame, frames
 from ..look.reach import TOO_DEEP, reach
@@ -113,7 +113,11 @@ class SourceTree(NamedTuple):
     since: int
 
     def path(self, name: bytes) -> bytes:
-        """Where `name`, relative to the source, is."""
+        """Where `name`, relative to the source, is. Refused where it leads out of it: rsync prints none that does."""
+        if b".." in name.split(b"/"):
+            raise Refused(
+                f"a name leads out of its source: {shown(os.fsdecode(name))}", "look at the other end's rsync"
+            )
         return self.root.rstrip(b"/") + b"/" + name
 
     def status(self, name: bytes) -> os.stat_result:

@@ -60,10 +60,14 @@ def read(argv: Sequence[str]) -> SeenInNewest:
     return SeenInNewest(newest, bool(newest) and _at(store, newest, parts) is not None)
 
 
+# More than any path or pattern is.
+_LONGEST = 1 << 20
+
+
 def request(key: str, example: str) -> dict[str, Any]:
     """The request on stdin; Refused unless there is some text for `key` in it, as in the example."""
     try:
-        query = json.loads(sys.stdin.buffer.read())
+        query = json.loads(sys.stdin.buffer.read(_LONGEST))
     except (ValueError, RecursionError):
         query = None
     if not isinstance(query, dict) or not isinstance(query.get(key), str) or not query[key]:

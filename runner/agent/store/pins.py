@@ -9,6 +9,7 @@ from typing import NamedTuple
 from .. import clock, durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
+from ..policy import limits
 from . import disk
 from .contract import pins as contract
 from .layout import StoreFolder, open_store, require_json, require_sealed, sealed
@@ -62,7 +63,10 @@ def pin(argv: Sequence[str]) -> int:
     with working(store, options.plan):
         disk.require(store, options.disk)
         require_sealed(store, name)
-        write(store, {**pins(store), name: pin})
+        known = pins(store)
+        if name in known:
+            limits.require_pin(store, known[name].until, pin.until)
+        write(store, {**known, name: pin})
     reply(contract.Pinned(name, clock.text(pin.until), pin.why))
     return 0
 
