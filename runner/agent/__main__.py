@@ -38,6 +38,7 @@ VERBS = {
     "find": "snapshots.find:run",
     "in-newest": "snapshots.find:in_newest",
     "make-restored": "snapshots.restored:make",
+    "make-place": "snapshots.restored:make_place",
     "restored": "snapshots.restored:run",
     "clear-restored": "snapshots.restored:clear",
     "search": "snapshots.search:run",

@@ -16,7 +16,12 @@ def make_folder(path: Path, mode: int = 0o700) -> None:
         path.mkdir()
     except FileExistsError:
         return
-    path.chmod(mode)
+    # Whoever else may write to its parent may have put a link there by now.
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
 
 
 def make_folders(path: Path, mode: int = 0o700) -> None:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import clock, durable
+from .. import clock, durable, trust
 from ..answer import BUSY, Refused
 from ..host.fstab import unmounted
 from ..store.layout import is_name, read_json
@@ -92,14 +93,21 @@ def hold(path: str, server: DatabaseServer) -> Folder:
     """Take the folder for ourselves, made for the server's OS user if it is not there, and what is missing above it.
 
     From here on we are its owner: root, or the server's OS user, who then needs no help to write there.
-    Raises Refused: busy while somebody else writes there, where it belongs to a third, and where its disk is missing.
+    Raises Refused: busy while somebody else writes there, where a third decides what is there, and where its disk is
+    missing.
     """
     folder = absolute(path)
     who = account(server)
     os.umask(0o077)
-    if not folder.root.is_dir():
-        _make(folder.root, who.pw_uid if who else os.geteuid(), who.pw_gid if who else os.getegid())
-    descriptor = os.open(folder.root, os.O_RDONLY | os.O_DIRECTORY)
+    if _leads_through(path, who) and who:
+        # A link that he puts into his own folder meanwhile leads to nothing that he may not change himself.
+        _become(who)
+    try:
+        if not folder.root.is_dir():
+            _make(folder.root, who.pw_uid if who else os.geteuid(), who.pw_gid if who else os.getegid())
+        descriptor = os.open(folder.root, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileExistsError, PermissionError):
+        raise Refused(f"{path!a} is not a folder of {server.user!a}", f"chown {server.user}: {path!a}") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -111,10 +119,32 @@ def hold(path: str, server: DatabaseServer) -> Folder:
         return folder
     if who is None or status.st_uid != who.pw_uid:
         raise Refused(f"{path!a} belongs to another user", f"chown {server.user or 'root'}: {path!a}")
+    _become(who)
+    return folder
+
+
+def _leads_through(path: str, who: pwd.struct_passwd | None) -> bool:
+    """Whether the way to `path` leads through a folder of the server's OS user, who may put a link there.
+
+    Raises Refused where a third could, who is neither root nor runs this.
+    """
+    own, last = False, os.path.realpath(path)
+    for place in trust.exposures(path):
+        status = os.lstat(place.path)
+        if who and status.st_uid == who.pw_uid and not status.st_mode & 0o002:
+            own = own or place.path != last
+        elif place.path != last:
+            do = place.command or "move the dumps to a folder that only root may write: `to`"
+            raise Refused(f"others may change where {path!a} is: {place.path}: {place.who}", do)
+    return own
+
+
+def _become(who: pwd.struct_passwd) -> None:
+    if os.geteuid() == who.pw_uid:
+        return
     os.initgroups(who.pw_name, who.pw_gid)
     os.setgid(who.pw_gid)
     os.setuid(who.pw_uid)
-    return folder
 
 
 def _make(root: Path, uid: int, gid: int) -> None:
@@ -123,7 +153,7 @@ def _make(root: Path, uid: int, gid: int) -> None:
     # Whose the dumps are must get through.
     durable.make_folders(root.parent, _PASSED)
     root.mkdir(mode=0o700)
-    os.chown(root, uid, gid)
+    os.chown(root, uid, gid, follow_symlinks=False)
     durable.sync_folder(root.parent)
 
 

@@ -23,9 +23,11 @@ _STATE = re.compile(r"(?:^|/ )[^:/]{1,80}:  (?!0[0-2])([0-9A-Z]{5}): ")
 # Names in the catalogue are looked up in pg_catalog only: nobody's own operators take part.
 # Rows that a policy hides from us are to be an error, not left out of the count.
 # Counting is to leave the other processors to people, and to the dump.
+# What its owner sets for a database is not to keep us from restoring into it.
 # A server that outlives us is not to count on for nobody, nor to end a long transaction by itself.
 _FIRST = """set search_path = '';
 set statement_timeout = 0;
+set default_transaction_read_only = off;
 set idle_in_transaction_session_timeout = 0;
 set max_parallel_workers_per_gather = 0;
 select 'set ' || setting from (values (90500, 'row_security = off'),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple, Optional
 
-from ..arguments import Count, FileNameWord, PathWord, SnapshotsRest, SnapshotWord
+from ..arguments import AbsolutePath, Count, FileNameWord, PathWord, SnapshotsRest, SnapshotWord
 
 
 class MakeRestored(NamedTuple):
@@ -17,6 +17,20 @@ class MakeRestored(NamedTuple):
 
 class RestoredMade(NamedTuple):
     """Answer of `make-restored`."""
+
+    folder: str
+
+
+class MakePlace(NamedTuple):
+    """Options of `make-place`: the folder that `path` is restored to, and the one for what that replaces."""
+
+    folder: PathWord
+    path: AbsolutePath
+    aside: AbsolutePath
+
+
+class PlaceMade(NamedTuple):
+    """Answer of `make-place`: the folder that is restored to."""
 
     folder: str
 

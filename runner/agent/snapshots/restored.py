@@ -1,5 +1,7 @@
 """What restores leave: `make-restored` makes and marks a folder, `restored` lists them, `clear-restored` clears one.
 
+`make-place` makes the folder that a person named instead, where nobody leads the restore to another.
+
 Only a folder that is marked is ever cleared. The mark is a file in `.made` beside it, which knows it by its inode: what
 was put in its place, or copied here from elsewhere, is nobody's to remove.
 """
@@ -14,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Optional
 
-from .. import clock, durable, tree
+from .. import clock, durable, tree, trust
 from ..answer import Refused, reply
 from ..arguments import PLAN, parse_as
 from ..host.mounts import mounts
@@ -24,7 +26,9 @@ from ..store.trash import empty
 from .contract_restored import (
     ClearRestored,
     ListRestored,
+    MakePlace,
     MakeRestored,
+    PlaceMade,
     RestoredCleared,
     RestoredFolder,
     RestoredListing,
@@ -61,6 +65,39 @@ def make(argv: Sequence[str]) -> int:
     durable.sync_folder(folder)
     reply(RestoredMade(str(Path(options.folder) / options.name)))
     return 0
+
+
+def make_place(argv: Sequence[str]) -> int:
+    """Make FOLDER, and that for what is replaced, for their owner only, and what is missing above them.
+
+    Refused where others could lead what is written to another place: on the way to FOLDER, or now by a link on the way
+    of PATH in it.
+    """
+    options = parse_as(MakePlace, argv)
+    for folder in map(Path, (options.folder, options.aside)):
+        _require_way(folder)
+        durable.make_folders(folder.parent, PASSED)
+        durable.make_folder(folder)
+    here = Path(options.folder).resolve()
+    for name in Path(options.path).parts[1:-1]:
+        here /= name
+        if here.is_symlink() and here.lstat().st_uid not in trust.TRUSTED:
+            leads = f"{str(here)!a} is a link of user {here.lstat().st_uid}, and leads elsewhere"
+            raise Refused(leads, "see what it is, or restore to a folder of its own: without --to")
+    reply(PlaceMade(options.folder))
+    return 0
+
+
+def _require_way(folder: Path) -> None:
+    """Refused where others may put something else, such as a link, in the place of the folder."""
+    real = os.path.realpath(folder)
+    for place in trust.exposures(str(folder)):
+        # Theirs it may be: what they do in it leads nowhere else. In one like /tmp they replace nothing of ours.
+        if place.path == real and not folder.is_symlink():
+            continue
+        if not trust.is_shared(os.lstat(place.path)):
+            error = f"others may change where {str(folder)!a} is: {place.path}: {place.who}"
+            raise Refused(error, f"restore to {place.path!a}, or to a folder of its own: without --to")
 
 
 def run(argv: Sequence[str]) -> int:

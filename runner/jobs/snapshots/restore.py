@@ -14,13 +14,13 @@ from runner.jobs.snapshots.when import means_newest
 from runner.model.facts import Facts, HostFacts, Probe, Snapshot
 from runner.model.kind import Draft
 from runner.model.names import plan_id
-from runner.model.plan import Argv, Command, Effect, Ended, Finding, Lock, PlannedJob, Step
+from runner.model.plan import Command, Effect, Ended, Finding, Lock, PlannedJob, Step
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Site, Store
 from runner.model.text import one_line
 from runner.report.default import default_report
-from runner.tools import agent, answers, files, rsync, ssh
+from runner.tools import agent, answers, rsync, ssh
 
 # For those above.
 SIDE = restored.SIDE
@@ -79,7 +79,7 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     folder = request.to or f"{SIDE}/{stamp}"
     aside = f"{SIDE}/{stamp}-replaced" if request.to else ""
     job = f"restore-{request.host}"
-    disk = "/" + "/".join(part for part in host.at(folder).split("/") if part not in ("", "."))
+    disk = restored.plain(host.at(folder))
     far = site.live and host.name != keeper.name
     only = _only(site, host, (disk, *((host.at(aside),) if aside else ()))) if far else None
     # Who is not root there receives as himself.
@@ -90,7 +90,7 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     runs_on = site.controller if far or site.controller in (host.name, keeper.name) else host.name
     effect = Effect.INTERRUPT if request.to else Effect.WRITE
     place = one_line(f"{host.at(folder).rstrip('/')}/{request.path.strip('/')}")
-    make = _made(host, (folder, aside)) if request.to else restored.make_folder(host, stamp)
+    make = restored.make_place(host, folder, request.path, aside) if aside else restored.make_folder(host, stamp)
     why = f"copy {request.path} of {snapshot} to {folder}" + (f"; what it replaces goes to {aside}" if aside else "")
     steps = (
         Step(
@@ -141,10 +141,6 @@ def restore_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around)
     words = "copied back, and compared byte for byte with the snapshot: no difference"
     report = default_report(job, outcomes, around, job.headline or words)
     return no_room(report, outcomes, "no space left for what is restored")
-
-
-def _made(host: Host, places: tuple[str, ...]) -> Argv:
-    return files.make_folders([host.at(path) for path in places if path != "/"])
 
 
 def _findings(site: Site, job: str, request: RestoreRequest, ends: tuple[HostFacts, HostFacts]) -> Iterator[Finding]:

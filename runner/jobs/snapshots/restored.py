@@ -10,6 +10,7 @@ from runner.agent.arguments import argv
 from runner.agent.snapshots.contract_restored import (
     ClearRestored,
     ListRestored,
+    MakePlace,
     MakeRestored,
     RestoredCleared,
     RestoredListing,
@@ -40,6 +41,16 @@ def probes(site: Site, job: Job) -> tuple[Probe, ...]:
 def make_folder(host: Host, name: str) -> Argv:
     """Make and mark the folder for what plan `name` restores."""
     return (agent.program(host), *argv("make-restored", MakeRestored(host.at(SIDE), name)))
+
+
+def make_place(host: Host, folder: str, path: str, aside: str) -> Argv:
+    """Make the folder that `path` is restored to, all as on that host, and the one for what is replaced."""
+    return (agent.program(host), *argv("make-place", MakePlace(plain(host.at(folder)), plain(path), host.at(aside))))
+
+
+def plain(path: str) -> str:
+    """A path as the agent takes it."""
+    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
 def read(site: Site, job: Job, source: HostFacts) -> RestoredListing | None:

@@ -154,3 +154,42 @@ def test_nothing_goes_while_anything_is_mounted_in_it(side: Path) -> None:
     result = execute(("unshare", "--mount", "sh", "-c", script, str(folder), *PROGRAM, *words))
     assert result.code == 1 and "something is mounted in" in result.answer["error"]
     assert (folder / "etc/hosts").exists()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A folder of another user's, and beside it one of ours that nobody else may write."""
+    (tmp_path / "ours").mkdir()
+    made = tmp_path / "home/karl"
+    made.mkdir(parents=True)
+    os.chown(made, 1000, 1000)
+    return made
+
+
+def place(to: Path, path: str = "/home/karl/x") -> Said:
+    return execute((*PROGRAM, "make-place", str(to), f"--path={path}", f"--aside={to}-replaced"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a folder of another user's")
+@pytest.mark.parametrize("to", ["back", "back/deeper", "new", "new/deeper"])
+def test_what_lies_in_a_folder_of_others_is_no_place_to_restore_to(home: Path, to: str) -> None:
+    ours = home.parents[1] / "ours"
+    (home / "back").symlink_to(ours)
+    os.chown(home / "back", 1000, 1000, follow_symlinks=False)
+    before = ours.stat()
+    refused = place(home / to)
+    assert refused.code == 1 and f"{home}: it belongs to user" in refused.answer["error"]
+    assert f"restore to '{home}'" in refused.answer["do"]
+    assert ours.stat() == before and sorted(home.iterdir()) == [home / "back"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a folder of another user's")
+def test_a_folder_of_others_is_a_place_unless_a_link_of_theirs_is_on_the_way_in_it(home: Path) -> None:
+    aside = home.parents[1] / "aside"
+    for path, code in (("/x", 0), ("/link/x", 1), ("/link", 0), ("/roots/x", 0)):
+        for name, uid in (("link", 1000), ("roots", 0)):
+            (home / name).unlink(missing_ok=True)
+            (home / name).symlink_to("/etc")
+            os.chown(home / name, uid, uid, follow_symlinks=False)
+        said = execute((*PROGRAM, "make-place", str(home), f"--path={path}", f"--aside={aside}"))
+        assert said.code == code, (path, said)

@@ -62,7 +62,8 @@ def test_without_a_place_it_goes_to_a_side_folder_and_needs_nobody() -> None:
 def test_over_what_is_there_it_interrupts_and_keeps_what_it_replaces() -> None:
     made = draft(to="/")
     folder, copy, room, compare = argvs(made)
-    assert folder[-2:] == ("sh", "/var/restored/20261123T081500.000Z-replaced")
+    aside = "--aside=/var/restored/20261123T081500.000Z-replaced"
+    assert folder[1:3] == ("make-place", "/") and aside in folder
     assert "--backup-dir=/var/restored/20261123T081500.000Z-replaced" in copy
     assert copy[-1] == "/"
     assert copy[1:3] == ("keep-room", "/") and room[1:3] == ("room", "/")
@@ -105,7 +106,8 @@ def test_the_other_way_round_papio_sends_to_the_host() -> None:
 def test_in_the_sandbox_everything_stays_in_it() -> None:
     made = draft("/etc", "/", site=parts.site(live=False))
     folder, copy, room, _ = argvs(made)
-    assert folder[-1] == "/site/sandbox/papio/var/restored/20261123T081500.000Z-replaced"
+    assert folder[1:3] == ("make-place", "/site/sandbox/papio")
+    assert "--aside=/site/sandbox/papio/var/restored/20261123T081500.000Z-replaced" in folder
     assert copy[-2:] == (
         "/site/sandbox/server/srv/backups/papio/2026-11-22T081500Z/./etc", "/site/sandbox/papio/",
     )  # fmt: skip
