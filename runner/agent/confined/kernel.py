@@ -95,5 +95,6 @@ def cannot(what: str, number: int | None = None) -> Refused:
     why = os.strerror(number or ctypes.get_errno())
     return Refused(
         f"this host cannot confine what hears another ({what}: {why})",
-        "that takes root, outside of a container: see what this host forbids, and docs/trust.md",
+        "that takes root with all its rights, which a container may lack: give it those, or write `confined = false` "
+        "below [hosts.NAME] in jobs.toml, and root receives (docs/trust.md)",
     )

@@ -83,7 +83,7 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     far = site.live and host.name != keeper.name
     only = _only(site, host, (disk, *((host.at(aside),) if aside else ()))) if far else None
     # Who is not root there receives as himself.
-    only = only if facts.hosts[host.name].uid == 0 else None
+    only = only if facts.hosts[host.name].uid == 0 and host.confined else None
     keep = agent.keep_room(agent.program(host), disk, by_hand=True, only=only)
     ends = _ends(site, request, facts, host.at(folder), keep)
     looks = agent.confine(agent.program(host), (disk, *only.reads)) if only and only.reads else ()
