@@ -177,12 +177,12 @@ def test_who_falls_silent_in_the_middle_is_not_waited_for(world: World) -> None:
     assert said.code == 12 and time.monotonic() - begun < 60
 
 
-def lie(world: World, seeds: range) -> None:
+def lie(world: World, seeds: range, *ways: str) -> None:
     """Streams that are wrong in some bytes: whatever of it is received, it is received in its place."""
     make_tree(world.source / "tree", seed=1, files=8)
     for number, seed in enumerate(seeds):
         done = subprocess.run(
-            world.argv("mutate", seed),
+            world.argv("mutate", seed, ways[number % len(ways)]),
             env=ENVIRONMENT,
             capture_output=True,
             check=False,
@@ -191,6 +191,7 @@ def lie(world: World, seeds: range) -> None:
         )
         assert b"Traceback" not in done.stderr, (seed, done.stderr)
         assert done.returncode in (0, 22, -11, -6) or done.stderr, (seed, done)
+        assert "copy" in ways or not world.received, seed
         if number % 20 == 19:
             assert world.seen() == world.before, seed
             subprocess.run(("rm", "-rf", world.store / f".incoming/{NAME}/0"), check=True)
@@ -200,9 +201,19 @@ def lie(world: World, seeds: range) -> None:
 
 @pytest.mark.long
 def test_streams_that_are_wrong_in_some_bytes(world: World) -> None:
-    lie(world, range(60))
+    lie(world, range(60), "copy")
+
+
+@pytest.mark.long
+def test_streams_that_are_wrong_in_some_bytes_only_looked_at(world: World) -> None:
+    lie(world, range(60, 90), "look", "verify")
 
 
 @pytest.mark.soak
 def test_two_thousand_of_them(world: World) -> None:
-    lie(world, range(1000, 3000))
+    lie(world, range(1000, 3000), "copy")
+
+
+@pytest.mark.soak
+def test_two_thousand_of_them_only_looked_at(world: World) -> None:
+    lie(world, range(3000, 5000), "look", "verify")

@@ -8,10 +8,12 @@ import pytest
 
 from runner.jobs.policy.unconfined import unconfined
 from runner.jobs.snapshots import restore
+from runner.jobs.snapshots.check import CheckKind
 from runner.model.facts import Snapshot
 from runner.model.kind import Draft
+from runner.model.options import CheckOptions
 from runner.model.plan import Command
-from runner.model.site import Site
+from runner.model.site import Job, Site
 from runner.planning import planner
 from tests.unit import parts
 from tests.unit.planning.test_planner import planned
@@ -28,6 +30,13 @@ def test_each_such_host_of_a_live_site_is_named() -> None:
     (note,) = unconfined(site("papio"))
     assert note.severity == "note" and "papio" in note.text and "confined = false" in note.text and note.do
     assert len(unconfined(site("papio", "server"))) == 2
+
+
+def test_each_check_has_it() -> None:
+    check = Job(name="check", kind="check", host="server", options=CheckOptions(store="papio"))
+    facts = parts.facts({"server": {"store": {"sealed": [{"name": "2026-11-22T081500Z", "host": "papio"}]}}})
+    texts = [note.text for note in CheckKind().draft(site("papio"), check, facts, parts.NOW).findings]
+    assert unconfined(site("papio"))[0].text in texts
 
 
 @pytest.mark.parametrize(("names", "without"), [((), 0), (("papio",), 1), (("server",), 0)])
