@@ -32,6 +32,7 @@ VERBS = {
     "newest": "store.newest:newest",
     "links": "retention.links:run",
     "mounted": "host.mounts:run",
+    "confine": "confined.looking:confine",
     "keep-room": "snapshots.keep_room:keep_room",
     "room": "snapshots.keep_room:room",
     "record": "store.newest:record",

@@ -18,6 +18,7 @@ Code = tuple[bool, bytes]
 # What only looks is asked every day, and keeps nothing itself.
 DAILY = (
     "probe",
+    "confined.looking",
     "confined.receiver",
     "host.mounts",
     "inventory.host",

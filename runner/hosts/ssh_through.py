@@ -31,7 +31,7 @@ def main() -> int:
     words = sys.argv[1:]
     address, connected = os.environ.get(VARIABLE), os.environ.get(CONNECTED, "")
     if connected.startswith("-"):
-        os.write(2, b"confined, it is reached by a runner alone: run the plan, or leave out --confined\n")
+        os.write(2, b"confined, it is reached by a runner alone: run the plan, or leave out what confines it\n")
         return LOST
     with _open(connected) as runner:
         if not connected and not (address and _reached(runner, address)):

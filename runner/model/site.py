@@ -50,7 +50,8 @@ class Host:
     """A machine. `root` is "" when live; in the sandbox it is the folder that plays the machine,
     and `stand_ins` are the real folders that play its filesystems (read only).
 
-    `filesystems` is empty for "all": every local filesystem, found when the plan is made.
+    `filesystems` is empty for "all": every local filesystem, found when the plan is made. `confined` is False where
+    the host cannot confine what hears another.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Host:
     packages: str = ""
     hold: tuple[str, ...] = ()
     filesystems: tuple[str, ...] = ()
+    confined: bool = True
     root: str = ""
     stand_ins: tuple[str, ...] = ()
 

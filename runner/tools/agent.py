@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from runner.agent.arguments import DeclaredDisk, argv, parse_as
+from runner.agent.confined.contract import Confine
 from runner.agent.host.contract.room import KeepRoom, LookAtRoom
 from runner.agent.snapshots.contract import diff as diff_contract
 from runner.agent.snapshots.contract import find as find_contract
@@ -130,6 +131,12 @@ def keep_room(
     if only:
         options = options._replace(confined=True, writes=only.writes, reads=only.reads)
     *words, _ = argv("keep-room", options)
+    return (program_path, *words)
+
+
+def confine(program_path: str, reads: Sequence[str]) -> Argv:
+    """Run the command whose words follow, hears another host, can write nothing, and sees only `reads`."""
+    *words, _ = argv("confine", Confine(("rsync",), tuple(reads)))
     return (program_path, *words)
 
 

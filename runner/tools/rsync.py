@@ -50,6 +50,9 @@ _TRUSTED: Argv = ("--trust-sender",)
 # cannot be read.
 _NOTHING_ELSE: Argv = ("--delete-excluded", "--ignore-errors")
 
+# What is nobody's has the rights all the same: else it ignores owners, devices and most attributes.
+_AS_ROOT: Argv = ("--super",)
+
 _STATS: Argv = ("--timeout=600", "--no-human-readable", "--stats")
 
 PARTIAL_OK = (0, 23, 24)
@@ -74,7 +77,7 @@ class Ends:
     Both are absolute paths, with `host:` in front of the remote one. `coarse`: the target's disk keeps whole seconds
     only, and no more is compared of times. `keep` is the command that runs what receives at
     the target's host, and keeps room there. `trusts`: what receives takes --trust-sender. `confined`: it is nobody's
-    there, and has the rights that a copy takes.
+    there, and has the rights that a copy takes. `looks` is the command that runs what only looks at it, likewise.
     """
 
     source: str
@@ -85,6 +88,7 @@ class Ends:
     coarse: bool = False
     trusts: bool = False
     confined: bool = False
+    looks: Argv = ()
 
     @property
     def listed(self) -> Argv:
@@ -109,7 +113,7 @@ class Ends:
         And that it may do what root may, where it is not root.
         """
         far = self.keep and not self.target.startswith("/")
-        rights = ("--super",) if self.confined else ()
+        rights = _AS_ROOT if self.confined else ()
         return (*rights, *((f"--rsync-path={shlex.join((*self.keep, 'rsync'))}",) if far else ()))
 
 
@@ -167,12 +171,14 @@ def far(argv: Argv) -> bool:
 def look(ends: Ends, *, exclude: Sequence[str]) -> Argv:
     """List every name in which source and target differ; reads only, exit 0 and no line if none."""
     return (
+        *ends.looks,
         "rsync",
         *ends.faithful,
         *COMPARE,
         "--timeout=600",
         "--out-format=%i|%n//%L",
         *(f"--exclude={pattern}" for pattern in exclude),
+        *(_AS_ROOT if ends.looks else ()),
         *_places(ends),
     )
 
@@ -230,6 +236,7 @@ def chosen(ends: Ends) -> Argv:
 def verify(ends: Ends, *, parents: bool) -> Argv:
     """Compare a restored path with the snapshot, by content; prints a line for each difference."""
     return (
+        *ends.looks,
         "rsync",
         *_WHOLE,
         "--dry-run",
@@ -238,6 +245,7 @@ def verify(ends: Ends, *, parents: bool) -> Argv:
         "--timeout=600",
         "--out-format=%i|%n//%L",
         *(() if parents else ("--no-implied-dirs",)),
+        *(_AS_ROOT if ends.looks else ()),
         *_places(ends),
     )
 

@@ -94,6 +94,7 @@ def cannot(what: str, number: int | None = None) -> Refused:
     """What is said where something here is not to be had; the reason is that of the last call, unless one is given."""
     why = os.strerror(number or ctypes.get_errno())
     return Refused(
-        f"this host cannot confine what receives ({what}: {why})",
-        "that takes root, outside of a container: see what this host forbids, and docs/trust.md",
+        f"this host cannot confine what hears another ({what}: {why})",
+        "that takes root with all its rights, which a container may lack: give it those, or write `confined = false` "
+        "below [hosts.NAME] in jobs.toml, and root receives (docs/trust.md)",
     )

@@ -31,11 +31,17 @@ class Receiver(NamedTuple):
     uid: int
     environment: Mapping[str, str]
     connected: int = -1
+    # rsync(1), EXIT VALUES.
+    no_memory: int = 22
 
     def enter(self) -> None:
         """Confine this process, for what it executes next. Raises Refused."""
         inherit(0, 1, 2, self.connected)
         enter.confine(self.view, self.uid)
+
+    def too_much(self, program: str) -> str:
+        """What is said of one that ended for memory."""
+        return f"{program} wanted more than {self.view.memory:,} bytes of memory: the other end names too many files"
 
 
 def inherit(*files: int) -> None:
@@ -49,7 +55,7 @@ def inherit(*files: int) -> None:
 def prepared(writes: Sequence[str], reads: Sequence[str]) -> Receiver:
     """The one that is begun next; only once in a process. Raises Refused where this host cannot confine it."""
     if os.geteuid() != 0:
-        raise Refused("only root can confine what receives", "run it as root, or without `--confined`")
+        raise Refused("only root can confine what receives", "run it as root, or leave out what confines it")
     environment = {name: os.environ[name] for name in _NEEDED if name in os.environ}
     connected = _connection(os.environ.get(_ADDRESS, ""))
     environment[_CONNECTED] = str(connected)

@@ -23,14 +23,14 @@ _LETTERS = re.compile(r"-s[A-Za-z]*(?:e[0-9]*\.[0-9]*[A-Za-z]*)?")
 
 def look(rights: Rights, words: Sequence[str]) -> int:
     """Begin an rsync that only reads. Denied where it is not begun as the runner begins one."""
-    from ..confined import sender  # noqa: PLC0415  (most requests are for a verb)
+    from ..confined import looking  # noqa: PLC0415  (most requests are for a verb)
 
     _require_begun_as_ours(words)
     reads, hidden = list(rights.sources), list(rights.others)
     for path in rights.stores:
         hidden.append(path)
         reads += readable(rights, path)
-    return sender.run(words, reads, hidden)
+    return looking.lend(words, reads, hidden)
 
 
 def receiving(rights: Rights, words: Sequence[str]) -> tuple[str, ...]:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 GRACE, PARTING, EAGER = 10.0, 5.0, -10
 NOT_STARTED = 127
-# rsync(1), EXIT VALUES.
-NO_MEMORY = 22
 # prctl(2)
 SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36
 HEARD = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -47,7 +45,7 @@ def keep_room(argv: Sequence[str]) -> int:
         # An open folder stays where it is, whatever is mounted over it or moved meanwhile.
         ended = _run(options, guard._replace(folder=os.open(str(guard.folder), os.O_RDONLY | os.O_DIRECTORY)))
     except (Refused, OSError) as problem:
-        _say(problem.error if isinstance(problem, Refused) else str(problem))
+        _say(f"{problem.error}; {problem.do}" if isinstance(problem, Refused) else str(problem))
         return FAILED
     if ended < 0:
         # As whoever waits for it would see it end without us.
@@ -128,8 +126,8 @@ def _watched(argv: Sequence[str], guard: Guard, receiver: Receiver | None) -> _G
             deadline = min(deadline, time.monotonic() + GRACE) if receiver else deadline
     _part(ended_well=not status and not full)
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
-    if receiver and code == NO_MEMORY:
-        _say(f"{argv[0]} wanted more than {receiver.view.memory:,} bytes of memory: the other end names too many files")
+    if receiver and code == receiver.no_memory:
+        _say(receiver.too_much(argv[0]))
     return _GuardedEnd(code, full)
 
 

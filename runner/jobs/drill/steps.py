@@ -91,7 +91,7 @@ class Drill:
         """Bring the names of an earlier step into `folder` of the scratch place, as a restore would."""
         home, keeper, source = self.site.controller, self.keeper.name, self.source.name
         place = f"{self.place}/{folder}"
-        confined = self.far and facts.hosts[source].uid == 0
+        confined = self.far and facts.hosts[source].uid == 0 and self.source.confined
         way = ssh.rsh(self.site.state)[-1:] if source == home else ()
         only = agent.Only(writes=(place,), reads=way)
         ends = rsync.Ends(

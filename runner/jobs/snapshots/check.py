@@ -10,6 +10,7 @@ from statistics import median
 from runner.agent.retention.contract.links import Links
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.policy.served import unbound
+from runner.jobs.policy.unconfined import unconfined
 from runner.jobs.retention import minimum, prune, retention, steps
 from runner.jobs.retention.doubts import by_host, sources
 from runner.jobs.retention.room import brought, is_full
@@ -70,7 +71,7 @@ class CheckKind(Bundled):
         )
         doubts = (*doubts, *_uncovered(site, store, facts), *_unproven(site, look))
         doubts = (*doubts, *mounted.harmful(site, store, facts), *lost.lies_aside(store, stored))
-        doubts = (*doubts, *unbound(site, store, facts))
+        doubts = (*doubts, *unbound(site, store, facts), *unconfined(site))
         where = steps.place(site, job.name, store, stored, plan="")
         most = store.retention.max if store.retention else len(stored.sealed)
         argv = where.at.call("links", Links(stored.path, most), idle=True)

@@ -83,10 +83,11 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     far = site.live and host.name != keeper.name
     only = _only(site, host, (disk, *((host.at(aside),) if aside else ()))) if far else None
     # Who is not root there receives as himself.
-    only = only if facts.hosts[host.name].uid == 0 else None
+    only = only if facts.hosts[host.name].uid == 0 and host.confined else None
     keep = agent.keep_room(agent.program(host), disk, by_hand=True, only=only)
     ends = _ends(site, request, facts, host.at(folder), keep)
-    ends = replace(ends, confined=only is not None)
+    looks = agent.confine(agent.program(host), (disk, *only.reads)) if only and only.reads else ()
+    ends = replace(ends, confined=only is not None, looks=looks)
     runs_on = site.controller if far or site.controller in (host.name, keeper.name) else host.name
     effect = Effect.INTERRUPT if request.to else Effect.WRITE
     place = one_line(f"{host.at(folder).rstrip('/')}/{request.path.strip('/')}")

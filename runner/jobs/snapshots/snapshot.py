@@ -295,6 +295,6 @@ def _target(
         whole_seconds=work.stored.whole_seconds,
         rotational=work.rotational,
         trusts=work.keeper.rsync.trusts,
-        confines=work.site.live and work.keeper.uid == 0,
+        confines=work.site.live and work.keeper.uid == 0 and work.site.host(work.keeper.name).confined,
         damaged=tuple(each for each in work.stored.damaged if each.host == work.host.name),
     )

@@ -3,6 +3,7 @@
 It runs the rsync that it is asked for, and changes what that says. Standard library only: it runs confined too.
 `names`: what stands for a slash or two dots in a name becomes that. `mutate`: some bytes become others, are lost, or
 come twice. `endless`: the list of names is SEED MiB long, and does not end. `silent`: nothing more comes, in the middle.
+`long`: the name that ends in LONG is SEED bytes long, in one piece. `size`: the file SIZED has SEED bytes, or fewer than 0.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 
 # Of one length, so that all else still fits; no name of a tree has them by itself.
 SLASH, UP = b"~\xf5~", b"~\xf6~"
+LONG, SIZED = b"/the-long-one", b"the-sized-one"
 # What nobody says any more is over.
 PATIENCE = 0.5
 
@@ -73,9 +75,35 @@ def cut(stream: bytes) -> tuple[bytes, bytes]:
     """
     first, second, third = [found.start() - 2 for found in re.finditer(rb"\x07\x01[0-9]", stream)][:3]
     # The frame: its length, and 7 for data; an empty one may come first.
-    frame = next(at for at in range(first) if stream[at] and stream[at + 1 : at + 4] == b"\0\0\x07")
+    frame = next(at for at in range(first) if _is_list(stream, at))
     listed = stream[frame + 4 : second]
     return stream[:frame] + framed(listed), stream[first:third]
+
+
+def edited(stream: bytes, mode: str, number: int) -> bytes:
+    """The stream with another entry for LONG or SIZED in its list of names."""
+    frame = next(at for at in range(len(stream) - 4) if _is_list(stream, at))
+    head, listed = stream[:frame], b""
+    while frame < len(stream):
+        long = struct.unpack_from("<I", stream, frame)[0] & 0xFFFFFF
+        listed += stream[frame + 4 : frame + 4 + long]
+        frame += 4 + long
+    if mode == "size":
+        at = listed.index(SIZED) + len(SIZED)
+        # Three bytes have said it; after this one come eight, which say any number.
+        return head + framed(listed[:at] + b"\xfc" + struct.pack("<q", number) + listed[at + 3 :])
+    end = listed.index(LONG) + len(LONG)
+    # It shares its first 255 bytes with the one before, and the other 962 follow their number; a longer number is fine too.
+    begin = listed.rindex(b"\xff\x83\xc2", 0, end) + 1
+    return head + framed(listed[:begin] + b"\xf0" + struct.pack("<I", number) + b"n" * number + listed[end:])
+
+
+def _is_list(stream: bytes, at: int) -> bool:
+    """Whether frames of data begin there, and go on to the end."""
+    begun = at
+    while at + 4 <= len(stream) and stream[at + 3] in (7, 9, 10, 93):
+        at += 4 + (struct.unpack_from("<I", stream, at)[0] & 0xFFFFFF)
+    return at == len(stream) and stream[begun + 3] == 7 and stream[begun : begun + 3] != b"\0\0\0"
 
 
 def framed(data: bytes) -> bytes:
@@ -83,7 +111,7 @@ def framed(data: bytes) -> bytes:
 
 
 def changed(mode: str, seed: int, run: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    dice, sent = random.Random(seed), b""
+    dice, sent, said_so = random.Random(seed), b"", False
     for data in said(run):
         sent += data
         if mode == "names":
@@ -93,7 +121,10 @@ def changed(mode: str, seed: int, run: subprocess.Popen[bytes]) -> Iterator[byte
             yield mutated(data, dice, often=0.5) if len(sent) > len(data) else data
         elif mode == "silent" and len(sent) > seed:
             return
-        elif mode == "endless" and not re.search(rb"\x07\x01[0-9]", data):
+        elif mode in ("long", "size") and not said_so:
+            said_so = (LONG if mode == "long" else SIZED) in data
+            yield edited(data, mode, seed) if said_so else data
+        elif mode in ("long", "size") or mode == "endless" and not re.search(rb"\x07\x01[0-9]", data):
             yield data
         elif mode == "endless":
             head, pair = cut(data)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from runner.tools import rsync
+from runner.tools.foreseen import Foreseen
 from tests.compare import differences, fingerprint
 from tests.contract.hosts.test_shared import Reached
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM, READABLE, Said, execute
@@ -110,7 +111,9 @@ def test_nobody_s_names_are_heard_and_nothing_is_inherited(store: Path) -> None:
 @pytest.mark.parametrize("before", ["--bounding-set=-sys_admin", "--reuid=65534"])
 def test_where_it_cannot_be_nothing_is_begun(store: Path, before: str) -> None:
     rights = ("--inh-caps=-all",) if before.startswith("--b") else ("--clear-groups", "--regid=65534")
-    said = execute(("setpriv", before, *rights, "--", *confined(store), "sh", "-c", "echo begun"))
+    # Into where he is who is not root.
+    argv = confined(store) if before.startswith("--b") else (*PROGRAM, "keep-room", "/usr", "--confined", "--")
+    said = execute(("setpriv", before, *rights, "--", *argv, "sh", "-c", "echo begun"))
     assert (said.code, said.out, said.err.count(b"\n")) == (1, b"", 1), said
     assert b"confine" in said.err and b"Traceback" not in said.err
 
@@ -187,6 +190,64 @@ def test_what_is_received_is_the_source_to_the_last_attribute(
     assert fingerprint(trees.old) == sealed
 
 
+def test_a_look_in_a_view_says_what_root_s_own_says(trees: Trees, reached: Reached) -> None:
+    looks = (*PROGRAM, "confine", f"--reads={trees.old}", f"--reads={reached.call[-1]}", "--")
+    own = replace(trees.ends(reached.call, far=False), target=f"{trees.old}/", keep=(), confined=False)
+    seen = replace(own, looks=("env", f"PYTHONPATH={READABLE}", *looks))
+    names, before = trees.names(), fingerprint(trees.old)
+    for label in ("security.runner", "trusted.runner"):
+        os.setxattr(trees.source, label, b"set")
+    for made in (
+        lambda ends: rsync.look(ends, exclude=("/dir*/*",)),
+        lambda ends: rsync.look_listed(ends, exclude=()),
+        lambda ends: rsync.verify(replace(ends, source=f"{ends.source}./."), parents=True),
+    ):  # fmt: skip
+        without, within = (
+            reached.near.run(made(ends), stdin=(names,) if "--from0" in made(ends) else (), timeout=120)
+            for ends in (own, seen)
+        )
+        assert (within.exit, within.out, within.err) == (without.exit, without.out, without.err), made(seen)
+        assert without.exit == 0 and without.out
+    counted = Foreseen(), Foreseen()
+    for count, ends in zip(counted, (own, seen), strict=True):
+        argv = rsync.foresee(rsync.look(ends, exclude=()))
+        assert reached.near.run(argv, timeout=120, sink=count.hear).exit == 0
+    assert counted[0].bytes == counted[1].bytes > 0 and counted[0].inodes == counted[1].inodes
+    same = replace(seen, source=f"backup:{trees.old}/")
+    assert reached.near.run(rsync.look(same, exclude=()), timeout=120).out == b""
+    assert fingerprint(trees.old) == before
+    missing = reached.near.run(rsync.look(replace(seen, source="backup:/none/"), exclude=()), timeout=120)
+    assert missing.exit == 23 and b"/none" in missing.err
+
+
+def test_what_only_looks_writes_nowhere(store: Path) -> None:
+    before = fingerprint(store.parent)
+    closed = [f"{store}/old/x", f"{store}/old/sealed", f"{store}/x", "/x", "/tmp/x", "/usr/x", "/root/x"]
+    script = 'for each; do (echo x > "$each") 2>/dev/null && echo "$each"; done; id -u; chown 0 "$1"; ls /etc'
+    said = execute((*PROGRAM, "confine", f"--reads={store}/old", "--", "sh", "-c", script, "sh", *closed))
+    uid, *words = said.out.split()
+    assert 60899 < int(uid) < 61000 and b"passwd" not in words and not set(words) & {each.encode() for each in closed}
+    assert fingerprint(store.parent) == before
+
+
+def test_a_look_ends_as_what_it_began_and_refuses_in_one_line(store: Path) -> None:
+    confine = (*PROGRAM, "confine", f"--reads={store}", "--")
+    assert execute((*confine, "sh", "-c", "exit 23")).code == 23
+    assert execute((*confine, "python3", "-c", "import ctypes; ctypes.string_at(0)")).code == -11
+    for argv, code in (((*confine, "/none"), 127), (("setpriv", "--bounding-set=-sys_admin", *confine, "true"), 1)):
+        said = execute(argv)
+        assert (said.code, said.out, said.err.count(b"\n")) == (code, b"", 1), said
+
+
+def test_who_ends_it_is_heard_by_what_it_began(store: Path) -> None:
+    script = "trap 'echo heard; exit 20' TERM; echo begun; while :; do sleep 0.05; done"
+    argv = (*PROGRAM, "confine", f"--reads={store}", "--", "sh", "-c", script)
+    with subprocess.Popen(argv, env=ENVIRONMENT, stdout=subprocess.PIPE) as run:
+        assert run.stdout and run.stdout.readline() == b"begun\n"
+        run.terminate()
+        assert (run.communicate(timeout=30)[0], run.returncode) == (b"heard\n", 20)
+
+
 def test_a_half_that_is_kept_is_taken_up(trees: Trees, reached: Reached) -> None:
     ends = trees.ends(reached.call, far=True)
     parts = trees.store / f".incoming/{NAME}/parts"
@@ -200,7 +261,7 @@ def test_a_half_that_is_kept_is_taken_up(trees: Trees, reached: Reached) -> None
 def test_without_a_runner_a_pull_says_what_to_do(trees: Trees, reached: Reached) -> None:
     argv = rsync.send(trees.ends(reached.call, far=False, reads=reached.call[-1:]), exclude=())
     said = execute(argv)
-    assert b"leave out --confined" in said.err and b"Traceback" not in said.err and said.code
+    assert b"leave out what confines it" in said.err and b"Traceback" not in said.err and said.code
     assert list(trees.received.iterdir()) == []
 
 

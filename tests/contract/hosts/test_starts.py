@@ -20,6 +20,7 @@ STARTS: dict[str, tuple[set[str], int]] = {
     "look.look": ({"base64", "datetime", "hashlib"}, 36),
     "look.settle": ({"base64", "hashlib"}, 31),
     "snapshots.find": (set(), 11),
+    "confined.looking": ({"ctypes", "signal"}, 12),
     "snapshots.keep_room": ({"signal"}, 16),
     "snapshots.seal": ({"datetime", "shlex"}, 39),
     "store.hold": ({"signal"}, 22),

@@ -53,6 +53,9 @@ def test_without_a_place_it_goes_to_a_side_folder_and_needs_nobody() -> None:
         "rsync",
     )
     assert copy[: len(keep) + 1] == (*keep, "--archive") and "--super" in copy
+    # What compares hears it too.
+    assert compare[:6] == (keep[0], "confine", f"--reads={keep[2]}", "--reads=/site/state/ssh.py", "--", "rsync")
+    assert "--super" in compare
     assert room == (keep[0], "room", *keep[2:4])
     assert [step.effect for step in made.steps] == [Effect.WRITE, Effect.WRITE, Effect.READ, Effect.READ]
     assert not any(word.startswith("--backup") for word in copy)
@@ -68,7 +71,7 @@ def test_over_what_is_there_it_interrupts_and_keeps_what_it_replaces() -> None:
     assert copy[-1] == "/"
     assert copy[1:3] == ("keep-room", "/") and room[1:3] == ("room", "/")
     # Where all may be written there is nothing to confine it to.
-    assert "--confined" not in copy and "--super" not in copy
+    assert "--confined" not in copy and "--super" not in copy and compare[0] == "rsync"
     assert "--no-implied-dirs" in copy
     assert "--no-implied-dirs" in compare
     assert [step.effect for step in made.steps] == [Effect.WRITE, Effect.INTERRUPT, Effect.READ, Effect.READ]
@@ -101,6 +104,8 @@ def test_the_other_way_round_papio_sends_to_the_host() -> None:
     place = "/var/restored/20261123T081500.000Z"
     keep = f"/usr/local/sbin/runner-agent keep-room {place} --by-hand --confined --writes={place} -- rsync"
     assert f"--rsync-path={keep}" in copy and "--super" in copy
+    # The other end begins by itself what only looks there.
+    assert argvs(made)[3][0] == "rsync" and "--super" not in argvs(made)[3]
 
 
 def test_in_the_sandbox_everything_stays_in_it() -> None:

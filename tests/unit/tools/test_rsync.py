@@ -132,7 +132,21 @@ def test_what_receives_is_begun_by_what_keeps_room_there() -> None:
         assert not any("keep-room" in word for word in reads), "what only looks takes no room"
 
 
+def test_what_only_looks_is_begun_by_what_confines_it_with_the_rights_of_root() -> None:
+    looks = ("/bin/runner-agent", "confine", "--reads=/target", "--")
+    for made in (
+        lambda ends: rsync.look(ends, exclude=("/x",)),
+        lambda ends: rsync.look_listed(ends, exclude=()),
+        lambda ends: rsync.verify(ends, parents=True),
+    ):
+        without, within = made(ENDS), made(replace(ENDS, looks=looks))
+        assert within[: len(looks) + 1] == (*looks, "rsync")
+        assert tuple(word for word in within[len(looks) :] if word != "--super") == without
+
+
 def test_what_is_foreseen_is_counted_by_the_comparison_itself() -> None:
+    confined = rsync.look(replace(ENDS, looks=KEEP), exclude=())
+    assert rsync.foresee(confined)[: len(KEEP) + 1] == (*KEEP, "rsync")
     differ = rsync.look(replace(ENDS, keep=KEEP, rsh=("ssh",)), exclude=("/x",))
     counted = rsync.foresee(differ)
     assert {"--dry-run", "--itemize-changes", "--stats", "--no-human-readable", "--out-format=%i|%l"} <= set(counted)

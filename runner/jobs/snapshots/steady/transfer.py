@@ -96,8 +96,7 @@ class Transfer:
         if not self.basis:
             return ()
         unless = Ended(step=self.id("look"))
-        ends = self._ends(self._place(".partial"))
-        argv = rsync.look(ends, exclude=self._exclude)
+        argv = rsync.look(self._ends(self._place(".partial")), exclude=self._exclude)
         why = f"whether {self.filesystem.mount} in the new snapshot is as it is at the source"
         compare = replace(self._rsync("compare", Role.LOOK, argv, why), unless=unless)
         return (replace(compare, ok_codes=rsync.PARTIAL_OK), replace(self._explain("compare"), unless=unless))
@@ -118,13 +117,13 @@ class Transfer:
         mount, ends = self.filesystem.mount, self._ends(self._place(".incoming"))
         known = Ended(step=self.id("look"))
         older = self._ends(f"{self._older[0]}/")
-        why = f"there is no record of it: compare {mount} with {self.basis}"
-        why = f"compare {mount} with {self.basis}, whatever the record says" if self.afresh else why
+        why = f"compare {mount} with {self.basis}"
+        why = f"{why}, whatever the record says" if self.afresh else f"there is no record of it: {why}"
         if self.damaged:
             names = count(self.damaged, "name")
             why = f"an audit found {names} damaged that {self.basis} may have: compare {mount} with it"
-        # Where times were cut all is listed, and what is as it was is found out by its content; but where the record is
-        # to be right it shows what a cut time hides, and all would be sent for nothing.
+        # Where times were cut all is listed, and content tells; but a record that is to be right shows what a cut time
+        # hides, and all would be sent for nothing.
         older = replace(older, coarse=older.coarse and self.afresh)
         differ = self._rsync("differ", Role.DIFFER, rsync.look(older, exclude=self._exclude), why)
         differ = replace(differ, ok_codes=rsync.PARTIAL_OK, unless=known)
@@ -245,15 +244,18 @@ class Transfer:
             coarse=self.target.whole_seconds,
             trusts=self.target.trusts,
             confined=self._only is not None,
+            looks=agent.confine(at.program, (place[:-1], *self._way)) if self._only and self._way else (),
         )
 
     @property
     def _only(self) -> agent.Only | None:
         """All that is seen by what receives from another host; None where both ends are one host."""
-        # Where rsync is here, what it calls for ssh: the last of these words.
-        way = () if self.target.remote else self.manner.rsh[-1:]
-        only = agent.Only(reads=(*self._older, *way))
+        only = agent.Only(reads=(*self._older, *self._way))
         return only if self.manner.rsh and self.target.confines else None
+
+    @property
+    def _way(self) -> tuple[str, ...]:  # What rsync, where it is at the target, calls for ssh: the last of these words.
+        return () if self.target.remote else self.manner.rsh[-1:]
 
     @property
     def _older(self) -> tuple[str, ...]:
