@@ -14,7 +14,7 @@ from runner.jobs.snapshots.when import means_newest
 from runner.model.facts import Facts, HostFacts, Probe, Snapshot
 from runner.model.kind import Draft
 from runner.model.names import plan_id
-from runner.model.plan import Command, Effect, Ended, Finding, Lock, PlannedJob, Step
+from runner.model.plan import Argv, Command, Effect, Ended, Finding, Lock, PlannedJob, Step
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Site, Store
