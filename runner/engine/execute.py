@@ -27,7 +27,7 @@ from runner.model.event import Event, StepFinished, StepStarted
 from runner.model.plan import Effect, Lock, Plan, PlannedJob, Step, WaitFor
 from runner.model.role import Role
 from runner.model.run import STOPPED, Outcome, State
-from runner.model.text import printable
+from runner.model.text import excerpt, printable
 from runner.tools.agent import HolderAnswer, LockAnswer
 from runner.tools.answers import last_object, read
 from runner.tools.lack import plain
@@ -182,7 +182,7 @@ class _JobRun:
             note = f"{lock.resource} on {lock.host} is held by {who or '?'} (pid {pid or '?'}) since {time}"
             return step_outcome(first, State.BUSY, printable(note))
         ended = held.close()
-        why = str(line.get("error") or ended.error or "runner-agent gave no answer")
+        why = excerpt(line.get("error") or ended.error or "runner-agent gave no answer")
         outcome = step_outcome(first, State.FAILED, printable(f"{lock.resource} on {lock.host}: {why}"))
         lost = cause.of_host(lock.host, cause.Fault.UNREACHABLE) if ended.lost else ""
         return replace(outcome, result=line, cause=lost)

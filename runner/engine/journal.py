@@ -114,7 +114,7 @@ class Journal:
             "INSERT OR REPLACE INTO steps (plan, id, job, host, effect, started, ended, state, exit, result, log, "
             "note, role, subject) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             plan, step.id, step.job, step.host, step.effect.name, _text(started), _text(ended),
-            outcome.state.value, outcome.exit, json.dumps(dict(outcome.result)), outcome.log, outcome.note,
+            outcome.state.value, outcome.exit, tables.answer_text(outcome.result), outcome.log, outcome.note,
             step.role.value, step.subject,
         )  # fmt: skip
 
@@ -192,22 +192,9 @@ class Journal:
         answer: Mapping[str, Any] = json.loads(rows[0][0]) if rows else {}
         return answer
 
-    def took(self, most: int = 5) -> dict[Timed, tuple[float, ...]]:
+    def took(self) -> dict[Timed, tuple[float, ...]]:
         """How many seconds each step that waits, or is detached, took when it was last done, newest first."""
-        took = (
-            "coalesce(json_extract(result, '$.waited'), "
-            "CASE WHEN json_extract(result, '$.detached') THEN json_extract(result, '$.seconds') END)"
-        )
-        rows = self._rows(
-            f"SELECT job, role, subject, {took} AS took FROM steps WHERE state = ? AND took IS NOT NULL "  # noqa: S608 (constant)
-            "ORDER BY rowid DESC LIMIT 500",
-            State.DONE.value,
-        )
-        durations: dict[Timed, tuple[float, ...]] = {}
-        for job, role, subject, seconds in rows:
-            step = (job, Role(role), subject)
-            durations[step] = (*durations.get(step, ()), max(float(seconds), 0.0))[:most]
-        return durations
+        return progress.took(self._rows)
 
     def interrupting(self, job: str, since: datetime) -> RunLine | None:
         """The run in which `job` last began to interrupt people after `since`; None where it did not."""

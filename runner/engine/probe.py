@@ -203,9 +203,16 @@ def _reading(answer: object) -> Reading | None:
 
 def ask(transport: Transport, verb: tuple[str, ...], question: Mapping[str, Any]) -> Mapping[str, Any]:
     """The JSON object that a READ verb answers; RunnerError with its reason where it does not."""
-    last: dict[str, Any] = {}
-    ask_lines(transport, verb, question, last.update)
-    return last
+    answers: list[Mapping[str, Any]] = []
+
+    def heard(answer: Mapping[str, Any]) -> None:
+        if answers:
+            # There may be no end of them.
+            raise RunnerError(f"{transport.host}: it answered {verb[0]} more than once", do=_MEND)
+        answers.append(answer)
+
+    ask_lines(transport, verb, question, heard)
+    return answers[0] if answers else {}
 
 
 def ask_lines(
@@ -216,33 +223,28 @@ def ask_lines(
     RunnerError for the reason that the verb gives, and where a line cannot be read: nothing is heard after that.
     """
     rest = b""
-    problems: list[RunnerError] = []
 
     def hear(text: bytes) -> None:
         try:
             answer = json_object(text)
         except ValueError:
             start = printable(text[:_SHOWN])
-            problems.append(RunnerError(f"{transport.host}: the answer to {verb[0]} cannot be read: {start}", do=_MEND))
-            return
+            error = f"{transport.host}: the answer to {verb[0]} cannot be read: {start}"
+            raise RunnerError(error, do=_MEND) from None
         if "error" in answer:
-            problems.append(RunnerError(excerpt(answer["error"]), do=excerpt(answer.get("do", ""))))
-        else:
-            heard(answer)
+            raise RunnerError(excerpt(answer["error"]), do=excerpt(answer.get("do", "")))
+        heard(answer)
 
     def sink(chunk: bytes) -> None:
         nonlocal rest
-        # After a problem, or in a line without an end, nothing more is kept.
-        *lines, rest = (rest + chunk).split(b"\n") if not problems else (b"",)
+        *lines, rest = (rest + chunk).split(b"\n")
+        # What is raised here ends the command: what cannot be read may go on for ever.
         for text in (*lines, *([rest] if len(rest) > ANSWER else ())):
-            if not problems:
-                hear(text)
+            hear(text)
 
     result = boot.run_agent(transport, runner_agent(), verb, question, timeout=_LONGEST, sink=sink)
-    if rest and result.exit == 0 and not problems:
+    if rest and result.exit == 0:
         hear(rest)
-    if problems:
-        raise problems[0]
     if result.exit != 0:
         raise RunnerError(f"{transport.host}: {_why(result)}")
 

@@ -8,10 +8,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from runner.model.facts import Timed
 from runner.model.plan import PREPARE
-from runner.model.run import Verdict
+from runner.model.role import Role
+from runner.model.run import State, Verdict
+
+Rows = Callable[..., list[tuple[Any, ...]]]
 
 _LAST = 10
+# What a step took: as often as is looked at, as many as are kept, and no longer, in seconds, than there are times for.
+_LOOKED_AT, _MOST, _LONGEST = 500, 5, 366 * 86400
+_TOOK = """
+SELECT job, role, subject, coalesce(json_extract(result, '$.waited'),
+  CASE WHEN json_extract(result, '$.detached') THEN json_extract(result, '$.seconds') END) AS took
+FROM steps WHERE state = ? AND took IS NOT NULL ORDER BY rowid DESC LIMIT ?
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +57,7 @@ class JobNow:
 class RunProgress:
     """What the runs of a journal have come to."""
 
-    def __init__(self, rows: Callable[..., list[tuple[Any, ...]]]) -> None:
+    def __init__(self, rows: Rows) -> None:
         """`rows` gives the rows that a statement selects."""
         self._rows = rows
 
@@ -116,3 +127,14 @@ class RunProgress:
 
         times = [(datetime.fromisoformat(begin), datetime.fromisoformat(end)) for begin, end in rows]
         return median(max((end - begin).total_seconds(), 0.0) for begin, end in times) if times else None
+
+
+def took(rows: Rows) -> dict[Timed, tuple[float, ...]]:
+    """How many seconds each step that waits, or is detached, took when it was last done, newest first."""
+    durations: dict[Timed, tuple[float, ...]] = {}
+    for job, role, subject, seconds in rows(_TOOK, State.DONE.value, _LOOKED_AT):
+        # Any host may have answered such words to any step, with anything for a number.
+        if isinstance(seconds, (int, float)) and seconds <= _LONGEST:
+            step = (job, Role(role), subject)
+            durations[step] = (*durations.get(step, ()), max(float(seconds), 0.0))[:_MOST]
+    return durations

@@ -7,12 +7,14 @@ it up is sealed: it holds the checksums of what was already sent.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +24,9 @@ from runner.model.run import Outcome
 
 _CHUNK = 1 << 18
 _KEPT = "kept"
+# How much of an output is written before anybody asks for room; then a part of the disk is left, at most so many bytes.
+_UNASKED = 16 << 20
+_PART, _LEFT = 20, 1 << 30
 
 
 class Spool:
@@ -43,9 +48,11 @@ class Spool:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return path
 
-    def open(self, step: Step) -> BinaryIO:
-        """A new, empty file for the output of `step`."""
-        return self.path(step).open("wb")
+    @contextmanager
+    def open(self, step: Step) -> Iterator[Callable[[bytes], None]]:
+        """A new, empty file for the output of `step`: what adds to it. That raises OSError before it fills the disk."""
+        with self.path(step).open("wb") as file:
+            yield _Bounded(file).add
 
     def frames(self, step: Step, earlier: Mapping[str, tuple[Step, Outcome]]) -> Iterator[bytes]:
         """The inputs of `step` one after the other: a line of JSON, the bytes, a newline."""
@@ -95,6 +102,29 @@ class Spool:
                     self._plan.mkdir(exist_ok=True, mode=0o700)
                     self._held = os.open(self._plan, os.O_RDONLY | os.O_DIRECTORY)
                     fcntl.flock(self._held, fcntl.LOCK_SH)
+
+
+class _Bounded:
+    """A file that grows as long as others have room beside it: an output may be of a host that never stops."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._allowed = _UNASKED
+
+    def add(self, chunk: bytes) -> None:
+        self._allowed -= len(chunk)
+        if self._allowed < 0:
+            _require_room(self._file.fileno())
+            self._allowed = max(_UNASKED - len(chunk), 0)
+        self._file.write(chunk)
+        # What is not with the kernel is lost when the runner is killed: checksums of what was sent.
+        self._file.flush()
+
+
+def _require_room(descriptor: int) -> None:
+    room = os.fstatvfs(descriptor)
+    if room.f_bavail * room.f_frsize < min(_LEFT, room.f_blocks * room.f_frsize // _PART) + _UNASKED:
+        raise OSError(errno.ENOSPC, "it is too long for the room that is left beside it")
 
 
 def sweep(folder: Path, running: Callable[[str], bool]) -> None:

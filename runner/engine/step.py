@@ -149,13 +149,11 @@ class Stepper:
             heard, pace = counter.add if counter else None, Pace(moved=moved)
             result = transport.run(argv, stdin=stdin, timeout=step.timeout, sink=heard, stop=self.stop, pace=pace)
             return self._outcome_of(step, at, result, printed=step.effect == Effect.READ)
-        with self.spool.open(step) as file:
+        with self.spool.open(step) as keep:
             pace = Pace(stall=_STALL, moved=moved) if step.keep_output_as else Pace(moved=moved)
 
             def sink(chunk: bytes) -> None:
-                file.write(chunk)
-                # What is not with the kernel is lost when the runner is killed: checksums of what was sent.
-                file.flush()
+                keep(chunk)
                 if counter:
                     counter.add(chunk)
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from runner.engine import announcements, aside, instants, migrate
 
@@ -23,6 +27,7 @@ CREATE TABLE IF NOT EXISTS jobs (
   started TEXT NOT NULL, bytes INTEGER, files INTEGER, headline TEXT NOT NULL, PRIMARY KEY (run, job));
 CREATE INDEX IF NOT EXISTS jobs_by_name ON jobs (job, ended);
 """
+_HALF = re.compile("[\ud800-\udfff]")
 _TABLES = _SCHEMA + announcements.SCHEMA + instants.SCHEMA + aside.SCHEMA
 
 
@@ -68,3 +73,12 @@ def _make(path: Path) -> None:
         for end in aside.ENDS:
             fresh.with_name(fresh.name + end).unlink(missing_ok=True)
         raise
+
+
+def answer_text(answer: Mapping[str, Any]) -> str:
+    """What a host answered, as the column `result` has it; half a character in it is written out.
+
+    SQLite takes it for JSON and cannot read half a character, nor what is beside it, of this step and of all others.
+    """
+    text = json.dumps(dict(answer), ensure_ascii=False, allow_nan=False)
+    return _HALF.sub(lambda half: f"\\\\u{ord(half[0]):04x}", text)

@@ -195,3 +195,11 @@ def sure(answer: Mapping[str, Any], contract: type[Contract]) -> Contract:
     if checked is None:
         raise FactsIncomplete("an answer of runner-agent cannot be read", do="look at the store's host, and try again")
     return checked
+
+
+def gain(answer: Mapping[str, Any]) -> tuple[int, int]:
+    """What `freed` answers of one snapshot, bytes and inodes; FactsIncomplete where it answers anything else."""
+    freed = sure(answer, Gains).freed
+    if len(freed) != 1:
+        raise FactsIncomplete("an answer of runner-agent is not about what was asked", do="look at the store's host")
+    return freed[0].bytes, freed[0].inodes

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache
+from math import isfinite
 from types import UnionType
 from typing import Annotated, Any, ForwardRef, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -43,7 +44,7 @@ def parsed(text: str | bytes) -> Any:  # noqa: ANN401
     if len(text) > ANSWER:
         raise ValueError(f"it is longer than {ANSWER >> 20} MiB")
     try:
-        value = json.loads(text, parse_constant=_refused)
+        value = json.loads(text, parse_constant=_refused, parse_float=_finite)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     level = [value]
@@ -110,6 +111,12 @@ def _parts(value: Any) -> Any:  # noqa: ANN401
 
 def _refused(constant: str) -> float:
     raise ValueError(f"{constant} is no number")
+
+
+def _finite(digits: str) -> float:
+    """The number; what is too large for one would be written as no JSON has it, and hide all that is beside it."""
+    number = float(digits)
+    return number if isfinite(number) else _refused(digits[:_SHOWN])
 
 
 @cache

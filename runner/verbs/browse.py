@@ -242,8 +242,7 @@ def unique(app: App, holding: Holding) -> Mapping[str, tuple[int, int]]:
     transport, path = app.transports[holding.store.host], holding.facts.path
     gains = {}
     for snapshot in holding.sealed[:-1]:
-        (gain,) = agent.sure(ask(transport, agent.freed(path, snapshot.name), {}), agent.Gains).freed
-        gains[snapshot.name] = (gain.bytes, gain.inodes)
+        gains[snapshot.name] = agent.gain(ask(transport, agent.freed(path, snapshot.name), {}))
     return gains
 
 

@@ -407,14 +407,14 @@ def test_half_a_character_in_an_answer_can_be_written_down(stage: Stage) -> None
 @pytest.mark.parametrize(
     ("reading", "relation", "value"),
     [
-        (True, "==", 1), (1, "==", True), ("5", ">=", 5), (True, ">=", 1), (float("inf"), ">=", 5), (["x"], "==", "x"),
+        (True, "==", 1), (1, "==", True), ("5", ">=", 5), (True, ">=", 1), (["x"], "==", "x"),
         ({"a": 1}, "!=", "b"), (5, "!=", "b"), ("x" * 90_000, ">=", 1),
     ],
 )  # fmt: skip
 def test_a_reading_of_another_type_than_the_claim_is_no_reading(
     stage: Stage, reading: object, relation: str, value: Any
 ) -> None:
-    words = json.dumps({"n": reading}).replace("Infinity", "1e999")
+    words = json.dumps({"n": reading})
     check = Check(
         host="here", argv=("printf", "%s", words), field="n", relation=relation, value=value, why="a test"  # type: ignore[arg-type]
     )  # fmt: skip

@@ -204,8 +204,8 @@ def test_what_a_killed_run_spooled_is_swept_and_what_a_living_one_does_is_not(tm
         (tmp_path / name).mkdir()
         (tmp_path / name / "output").touch()
     living = Spool(tmp_path, "living")
-    with living.open(STEP) as file:
-        file.write(b"on its way")
+    with living.open(STEP) as keep:
+        keep(b"on its way")
         spool.sweep(tmp_path, lambda plan: plan == "known")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["kept", "known", "living"]
     living.close()

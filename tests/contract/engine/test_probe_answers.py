@@ -145,7 +145,9 @@ def test_an_answer_beyond_its_bounds_makes_the_host_unknown(answer: Mapping[str,
     assert len(error) < 250
 
 
-@pytest.mark.parametrize("digits", ["5" * 5_000, "-" + "5" * 5_000, "NaN", "-Infinity", "[" * 100_000 + "]" * 100_000])
+@pytest.mark.parametrize(
+    "digits", ["5" * 5_000, "-" + "5" * 5_000, "NaN", "-Infinity", "-1e999", "[" * 100_000 + "]" * 100_000]
+)
 def test_a_number_without_end_and_one_that_is_none_are_that_hosts_trouble(digits: str) -> None:
     ways = {"good": Local("good"), "chatty": Only('{"uid": %s}' % digits)}  # noqa: UP031
     facts = probe.gather(SITE, ("good", "chatty"), (), ways, at=datetime.now(UTC), program=probe.runner_agent())
