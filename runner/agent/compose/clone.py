@@ -21,7 +21,7 @@ from .basis import opened_top
 from .contract.clone import Clone, Cloned, ClonedFilesystem
 from .full import full, not_full
 from .leaving import Taken
-from .places import emptied, placed
+from .places import brief, placed
 from .recycle import recycle, require_recyclable, take_apart, telling
 from .tree_clone import TreeClone
 
@@ -72,7 +72,7 @@ def _cloned(store: StoreFolder, options: Clone) -> tuple[ClonedFilesystem, ...]:
     name = options.name
     with working(store, options.plan) as descriptor:
         disk.require_writable(store, options.disk)
-        begun = begins.require(store, name, options.plan)
+        begun = begins.require(store, name, options.plan, descriptor)
         bases = _bases(store, begun, options.basis)
         limits.require_basis(store, (basis.snapshot for basis in bases))
         if options.recycle:
@@ -117,6 +117,9 @@ def _bases(store: StoreFolder, begun: Mapping[str, Any], given: Sequence[str]) -
             raise Refused("--basis takes SNAPSHOT=/MOUNTPOINT, each mount point once", "see docs/store.md")
         if mount not in points:
             raise Refused(f"{mount!a} is no filesystem that was begun", "make a new plan")
+        # Its place is, or was, where it is received: no file of a sealed snapshot may ever be there.
+        if mount in (*begun.get("whole", ()), *begun.get("moved", ())):
+            raise Refused(f"{mount!a} was begun to be sent whole", "make a new plan")
         wanted[mount] = snapshot
     if not wanted:
         raise Refused("nothing is to be cloned", "name a --basis, SNAPSHOT=/MOUNTPOINT")
@@ -173,9 +176,8 @@ def _clone(store: StoreFolder, partial: int, basis: _Origin, top: int) -> _Files
         if guard.look().left is None:
             raise full()
 
-    with placed(partial, str(basis.number)) as clone, emptied(partial, SCRATCH) as scratch:
+    with placed(partial, str(basis.number)) as clone, brief(partial, SCRATCH) as scratch:
         work = TreeClone(top, clone, scratch, look).make(basis.inner)
-    os.rmdir(SCRATCH, dir_fd=partial)
     room = work.room
     for folder in basis.beside:
         with tree.parent_of(str(store.root / basis.snapshot), (*folder, b".")) as descriptor:

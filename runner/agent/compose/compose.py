@@ -92,21 +92,20 @@ def run(argv: Sequence[str]) -> int:
     options = parse_as(Compose, argv)
     store, name = open_store(options.store), options.name
     outputs = Outputs(pairs(options.listed, "listed"), pairs(options.settled, "settled"))
-    with working(store, options.plan):
+    with working(store, options.plan) as descriptor:
         disk.require_writable(store, options.disk)
-        snapshot = _snapshot(store, name, options.plan)
+        snapshot = _snapshot(store, options, descriptor)
         _require_outputs(snapshot, outputs)
         _require_no_mount(snapshot)
         _allow_open_files()
         with not_full():
             rest = {key: value for key, value in snapshot.begun.items() if key != "cloned"}
-            durable.write_json(store.begun(name), {**rest, "composing": sorted(snapshot.cloned)})
+            composing = {**rest, "composing": sorted(snapshot.cloned)}
+            durable.write_json(store.begun(name), composing)
             with _gone_names(snapshot) as names:
                 done = _compose(snapshot, outputs, names)
-            for number, point in enumerate(snapshot.points):
-                if point not in snapshot.cloned:
-                    _move(snapshot, number)
             noted = {
+                **_move_whole(snapshot, composing),
                 "composed": {each.answer.mount: each.answer.names for each in done},
                 "left": [each.left._asdict() for each in done if each.left],
                 "shared": sum(each.shared for each in done),
@@ -116,8 +115,9 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _snapshot(store: StoreFolder, name: str, plan: str) -> ClonedSnapshot:
-    begun = begins.require(store, name, plan)
+def _snapshot(store: StoreFolder, options: Compose, descriptor: int) -> ClonedSnapshot:
+    name = options.name
+    begun = begins.require(store, name, options.plan, descriptor)
     if "composing" in begun or "composed" in begun:
         raise Refused(f"the partial {name} has been composed already, or half", "run the job again", again=True)
     return ClonedSnapshot(store, name, begun)
@@ -228,12 +228,28 @@ def _left(cloned: Mapping[str, Any], point: str, composed: ComposedTree) -> Opti
     return LeftBehind(str(cloned["basis"]), point, own.bytes + gone.bytes, own.inodes + gone.inodes)
 
 
+def _move_whole(snapshot: ClonedSnapshot, begun: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give each filesystem that was sent whole its place; what an interrupted snapshot left there goes.
+
+    Of each of them `begun` says so, as `moved`, while nothing is there: what is there from then on was received.
+    """
+    moved = [str(point) for point in begun.get("moved", ())]
+    for number, point in enumerate(snapshot.points):
+        if point in snapshot.cloned or point in moved:
+            continue
+        place = snapshot.partial / str(number)
+        _, stuck = trash.empty(snapshot.store.root, place)
+        if stuck:
+            raise Refused(f"{stuck} names in {place} could not be removed", "is something mounted there?")
+        moved.append(point)
+        durable.write_json(snapshot.store.begun(snapshot.name), {**begun, "moved": moved})
+        _move(snapshot, number)
+    return {"moved": moved} if moved else {}
+
+
 def _move(snapshot: ClonedSnapshot, number: int) -> None:
-    """Give a filesystem that was sent whole its place; what an interrupted snapshot left there goes."""
+    # The folder itself becomes the snapshot's: whoever had it open would write to that. Nobody has: see `receivers`.
     root, place, sent = snapshot.store.root, snapshot.partial / str(number), snapshot.incoming / str(number)
-    _, stuck = trash.empty(root, place)
-    if stuck:
-        raise Refused(f"{stuck} names in {place} could not be removed", "is something mounted there?")
     with _opened(root, place.parent) as here, _opened(root, sent.parent) as other, received.unchanged(sent):
         os.rename(sent.name, place.name, src_dir_fd=other, dst_dir_fd=here)
 

@@ -34,11 +34,19 @@ def placed(partial: int, name: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def emptied(partial: int, name: str) -> Iterator[int]:
-    """The same, with nothing in it."""
+def brief(partial: int, name: str) -> Iterator[int]:
+    """The same, with nothing in it, and gone when the block is left, however that is: no seal takes it."""
     with placed(partial, name) as descriptor:
-        remover = Remover(descriptor, mount_id(partial))
-        remover.empty()
-        if remover.stuck:
-            raise Refused(f"{shown(name)} in the partial cannot be emptied", "is something mounted in it?")
-        yield descriptor
+        _empty(partial, name, descriptor)
+        try:
+            yield descriptor
+        finally:
+            _empty(partial, name, descriptor)
+            os.rmdir(name, dir_fd=partial)
+
+
+def _empty(partial: int, name: str, descriptor: int) -> None:
+    remover = Remover(descriptor, mount_id(partial))
+    remover.empty()
+    if remover.stuck:
+        raise Refused(f"{shown(name)} in the partial cannot be emptied", "is something mounted in it?")

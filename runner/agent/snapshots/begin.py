@@ -12,7 +12,7 @@ from ..arguments import parse_as
 from ..host import room as rooms
 from ..host.processes import boot_id
 from ..policy import limits
-from ..store import aside, disk, freed, owned, received
+from ..store import aside, disk, freed, owned, received, receivers
 from ..store.layout import StoreFolder, folders, is_name, open_store, partials, read_json, sealed
 from ..store.lock import working
 from . import resume
@@ -30,12 +30,13 @@ def run(argv: Sequence[str]) -> int:
     store, name, points = open_store(options.store), options.name, options.points
     resumed = tuple(sorted(options.resume))
     _check_points(points)
-    with working(store, options.plan):
+    with working(store, options.plan) as descriptor:
         state = disk.require_writable(store, options.disk)
         require_not_sealed(store, options.job, options.instant)
         limits.require_name(store, name)
         limits.require_basis(store, (path.partition("/")[0] for path in options.share))
         _check_names(store, name, options.basis, resumed)
+        receivers.end(descriptor, (*resumed, name))
         _tidy(store)
         _require_folders(store, options.share)
         for folder in filter(os.path.lexists, (store.incoming, store.trash)):
@@ -123,7 +124,11 @@ def _tidy(store: StoreFolder) -> None:
     counted, there = sealed(store), partials(store)
     if store.partial.is_dir():
         for name in set(counted).intersection(path.name for path in store.partial.iterdir()):
-            (store.partial / name).rmdir()
+            try:
+                (store.partial / name).rmdir()
+            except OSError:
+                # Whatever is in it is not what was sealed, and nobody is to come for it.
+                resume.throw_away(store, store.partial / name)
         for path in store.partial.glob("*.json"):
             if path.stem not in there:
                 path.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 import signal
@@ -18,6 +19,7 @@ from ..arguments import parse_as
 from ..host import room as rooms
 from ..host.contract.room import KeepRoom, LookAtRoom, RoomThere
 from ..host.room import Guard, Room
+from ..store import receivers
 from ..store.layout import open_store, read_json
 
 if TYPE_CHECKING:
@@ -62,7 +64,11 @@ def _say(text: str) -> None:
 
 def _run(options: KeepRoom, guard: Guard) -> int:
     before = guard.look()
-    ended = _watched(options.argv, guard, _receiver(options)) if before.left else _GuardedEnd(0, before.free)
+    receiver = _receiver(options) if before.left else None
+    if options.partial:
+        # Ours until this process ends: the descriptor is never closed.
+        receivers.share(open_store(options.folder), options.partial)
+    ended = _watched(options, guard, receiver) if before.left else _GuardedEnd(0, before.free)
     if ended.full or ended.code:
         _note(options, ended, guard.look().free)
     if not ended.full:
@@ -95,9 +101,9 @@ class _GuardedEnd(NamedTuple):
     full: Room | None
 
 
-def _watched(argv: Sequence[str], guard: Guard, receiver: Receiver | None) -> _GuardedEnd:
+def _watched(options: KeepRoom, guard: Guard, receiver: Receiver | None) -> _GuardedEnd:
     """Run it to its end, or until nothing is left."""
-    prctl = _prctl()
+    argv, prctl = options.argv, _prctl()
     # What rsync has forked is ours when rsync is gone, so that nobody writes any more when we say that it failed.
     prctl(SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -122,8 +128,9 @@ def _watched(argv: Sequence[str], guard: Guard, receiver: Receiver | None) -> _G
         number = _heard(rooms.pause(left) if left else rooms.SELDOM)
         if number and number != signal.SIGCHLD:
             os.kill(pid, number)
-            # The first process of a namespace hears only what it asked for.
-            deadline = min(deadline, time.monotonic() + GRACE) if receiver else deadline
+            # The first process of a namespace hears only what it asked for. And for a partial somebody waits.
+            if receiver or options.partial:
+                deadline = min(deadline, time.monotonic() + GRACE)
     _part(ended_well=not status and not full)
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
     if receiver and code == receiver.no_memory:
@@ -165,15 +172,24 @@ def _start(argv: Sequence[str], prctl: Callable[[int, int], int], mask: set[int]
 
 
 def _start_confined(argv: Sequence[str], prctl: Callable[[int, int], int], mask: set[int], receiver: Receiver) -> int:
-    """Start it as `_start` does, in its view. The kernel ends whatever it has begun with it."""
+    """Start it in its view. The kernel ends it when we are gone, and whatever it has begun with it.
+
+    Nobody knows of it any more then, and what it has open may be sealed. The first process of a namespace need not
+    hear a TERM.
+    """
+    theirs, ours = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     pid = os.fork()
     if pid:
+        # Ours stays open until we are gone.
+        os.close(theirs)
         return pid
     code = FAILED
     try:
+        os.close(ours)
         receiver.enter()
         # Who becomes somebody else is not told any more.
-        prctl(SET_PDEATHSIG, signal.SIGTERM)
+        prctl(SET_PDEATHSIG, signal.SIGKILL)
+        _require_parent(theirs)
         _as_called(mask)
         code = NOT_STARTED
         os.execvpe(argv[0], tuple(argv), receiver.environment)  # noqa: S606  (there is no shell)
@@ -184,6 +200,16 @@ def _start_confined(argv: Sequence[str], prctl: Callable[[int, int], int], mask:
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def _require_parent(pipe: int) -> None:
+    """Raises ProcessLookupError where the other end of the pipe, which only our parent has, is closed.
+
+    In a namespace of its own the first process sees no parent.
+    """
+    with contextlib.suppress(BlockingIOError):
+        os.read(pipe, 1)
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
 
 
 def _as_called(mask: set[int]) -> None:

@@ -66,7 +66,7 @@ def tidy(store: StoreFolder) -> None:
     there = partials(store)
     for path in sorted(store.incoming.iterdir()) if store.incoming.is_dir() else ():
         if path.name not in there:
-            _throw_away(store, path)
+            throw_away(store, path)
 
 
 def _take_up(new: NewSnapshot, other: str) -> None:
@@ -78,28 +78,38 @@ def _take_up(new: NewSnapshot, other: str) -> None:
         if point not in new.points:
             continue
         number = str(new.points.index(point))
-        sent, cloned = store.incoming / other / place.name, place
-        if _was_whole(begun, point) and not sent.is_dir():
-            # It was all that there is of it, and had been moved to its place already.
-            sent, cloned = cloned, sent
-        if sent.is_dir() and not torn:
+        sent, cloned = store.incoming / other / place.name, place if _is_folder(place) else None
+        if _was_received(begun, point):
+            # It was all that there is of it, and had been moved to its place already. No clone begins as that.
+            if not os.path.lexists(sent) and received.is_alone(place):
+                sent = place
+            cloned = None
+        if _is_folder(sent) and not torn:
             _move(sent, new.incoming / number)
-        if cloned.is_dir() and point not in new.whole:
+        if cloned and _is_folder(cloned) and point not in new.whole:
             _move(cloned, new.partial / number)
     halves = store.incoming / other / PARTS
-    if halves.is_dir() and not halves.is_symlink() and not torn:
+    if _is_folder(halves) and not torn:
         _move(halves, new.parts)
     for path in (store.incoming / other, store.partial / other):
         if os.path.lexists(path):
-            _throw_away(store, path)
+            throw_away(store, path)
     store.begun(other).unlink(missing_ok=True)
 
 
-def _was_whole(begun: Mapping[str, Any], point: str) -> bool:
-    """Whether nothing of that filesystem shared an inode with a sealed snapshot: an older agent does not say it so."""
+def _was_received(begun: Mapping[str, Any], point: str) -> bool:
+    """Whether what is composed of that filesystem is what was received, and nothing else: `compose` says it.
+
+    What was asked for when it was begun does not, nor what is missing where it is received: whoever receives there
+    could have removed that. An older agent received in the place where it composed.
+    """
     if begun.get("format") == received.BESIDE:
-        return point in begun.get("whole", ())
+        return point in begun.get("moved", ())
     return not begun.get("share") and not begun.get("resumed") and not begun.get("basis")
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _is_torn(store: StoreFolder, other: str) -> bool:
@@ -118,6 +128,7 @@ def _move(place: Path, to: Path) -> None:
         place.rename(to)
 
 
-def _throw_away(store: StoreFolder, path: Path) -> None:
+def throw_away(store: StoreFolder, path: Path) -> None:
+    """Move it to the trash."""
     durable.make_folder(store.trash, 0o700)
     path.rename(free_name(store, path.name))

@@ -74,9 +74,9 @@ def run(argv: Sequence[str]) -> int:
         pairs(options.settled, "settled"),
         pairs(options.kept, "kept"),
     )
-    with working(store, options.plan):
+    with working(store, options.plan) as descriptor:
         disk.require_writable(store, options.disk)
-        snapshot = PartialSnapshot(store, name, begun.require(store, name, options.plan))
+        snapshot = PartialSnapshot(store, name, begun.require(store, name, options.plan, descriptor))
         require_not_sealed(store, options.job, snapshot.instant or "")
         limits.require_seal(store)
         _require_filesystems(snapshot, expected)
@@ -100,6 +100,13 @@ def _require_filesystems(snapshot: PartialSnapshot, expected: ExpectedOutputs) -
         raise Refused("the transfers are not those of the filesystems that were begun", "make a new plan")
     if "composed" not in snapshot.begun:
         raise Refused(f"the partial {snapshot.name} has not been composed", "run the job again", again=True)
+    # Its folder must be empty once it has its name. What a seal that was cut off has joined is at its mount point.
+    known = {*map(str, range(len(points))), *(() if "/" in points else (received.SCAFFOLD,))}
+    folder = snapshot.store.partial / snapshot.name
+    others = sorted({each.name for each in folder.iterdir()} - known)
+    if others:
+        error = f"{shown(others[0])} in the partial {snapshot.name} is of no filesystem that was begun"
+        raise Refused(error, "run the job again: what was sent is used", again=True)
 
 
 def _gather(snapshot: PartialSnapshot, expected: ExpectedOutputs, options: Seal) -> Gathered:

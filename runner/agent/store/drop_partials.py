@@ -10,7 +10,7 @@ from pathlib import Path
 from .. import durable
 from ..answer import reply
 from ..arguments import parse_as
-from . import disk, trash
+from . import disk, receivers, trash
 from .contract.partials import DropPartials, PartialsDropped
 from .layout import StoreFolder, known_of, open_store, partials
 from .lock import working
@@ -24,10 +24,11 @@ def run(argv: Sequence[str]) -> int:
     """
     options = parse_as(DropPartials, argv)
     store = open_store(options.store)
-    with working(store, options.plan):
+    with working(store, options.plan) as descriptor:
         # Not by writing: it is a full disk on which this verb must work.
         disk.require(store, options.disk)
         dropped = [name for name in options.names if name in partials(store)]
+        receivers.end(descriptor, dropped)
         if dropped:
             _make_trash(store, store.partial / dropped[0])
         for name in dropped:

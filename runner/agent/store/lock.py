@@ -23,7 +23,6 @@ from typing import Any
 
 from .. import durable
 from ..answer import BUSY, Refused
-from . import owned
 from .layout import StoreFolder
 
 HOLD = 0
@@ -158,6 +157,8 @@ def place(run: str, resource: str) -> Path:
     """
     if resource not in RESOURCES:
         raise Refused(f"no such resource: {resource!a}", f"there are: {', '.join(RESOURCES)}")
+    from . import owned  # noqa: PLC0415  (what receives wants only the lock of its store)
+
     folder = Path(run or RUN)
     folder.parent.mkdir(parents=True, exist_ok=True)
     durable.make_folder(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -43,6 +44,23 @@ def is_folder(store: StoreFolder, below: str) -> bool:
     except (OSError, Refused):
         return False
     return True
+
+
+def is_alone(folder: Path) -> bool:
+    """Whether no file in this tree has a name outside of it: then nobody who writes to it changes anything else.
+
+    Looks at every name. False too where not all of it can be seen.
+    """
+    outside: dict[int, int] = {}
+    try:
+        with _opened(folder) as top:
+            for each in tree.folders(top):
+                for _, status in each.entries:
+                    if not stat.S_ISDIR(status.st_mode) and status.st_nlink > 1:
+                        outside[status.st_ino] = outside.get(status.st_ino, status.st_nlink) - 1
+    except OSError:
+        return False
+    return not any(outside.values())
 
 
 def lacks(copy: Path, path: str, names: int) -> bool:

@@ -230,6 +230,8 @@ def test_a_wrong_disk_and_one_that_is_full_are_refused(tmp_path: Path) -> None:
                 (mount / f"{number}").mkdir()
             said = clone(house)
             assert (said.answer["cause"], said.answer["again"]) == ("full", True)
+            left = {path.name for path in (house.root / f".partial/{TWO}").iterdir()}
+            assert left == {"0"}, "no seal takes what is of no filesystem"
             for number in range(100):
                 (mount / f"{number}").rmdir()
             require_cloned(house, clone(house))

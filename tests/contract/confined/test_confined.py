@@ -36,6 +36,7 @@ def store(tmp_path: Path) -> Path:
     root = tmp_path / "store"
     for folder in (f".incoming/{NAME}/0", f".incoming/{NAME}/parts", f".partial/{NAME}", "old", ".runner"):
         (root / folder).mkdir(parents=True)
+    (root / ".runner/lock").touch()
     (root / "old/sealed").write_text("sealed\n")
     (root / "old/sealed").chmod(0o600)
     (tmp_path / "secret").write_text("secret\n")

@@ -27,8 +27,9 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.root, self.source = folder / "root", folder / "hostile"
         self.store, self.outside = self.root / "store", self.root / "outside"
-        for place in (f".incoming/{NAME}/0", f".incoming/{NAME}/parts", "old", ".runner"):
+        for place in (f".incoming/{NAME}/0", f".incoming/{NAME}/parts", f".partial/{NAME}", "old", ".runner"):
             (self.store / place).mkdir(parents=True)
+        (self.store / ".runner/lock").touch()
         self.outside.mkdir()
         (self.outside / "victim").write_text("untouched")
         (self.store / "old/sealed").write_text("sealed")

@@ -29,6 +29,13 @@ def keep(folder: Path, *argv: str, given: bytes = b"") -> Said:
     return execute((*PROGRAM, "keep-room", str(folder), "--", *argv), given)
 
 
+def being_made(store: Path, name: str) -> None:
+    """Let it be a store in which that snapshot is."""
+    for folder in (f".partial/{name}", ".runner"):
+        (store / folder).mkdir(parents=True)
+    (store / ".runner/lock").touch()
+
+
 class Disk(NamedTuple):
     """A small filesystem, and the last of it."""
 
@@ -105,7 +112,7 @@ def test_where_not_even_the_last_is_free_nothing_is_begun(disk: Disk) -> None:
 def test_what_was_free_when_it_was_ended_is_told_and_what_is_free_since_is_what_a_plan_goes_by(disk: Disk) -> None:
     name = "2026-11-23T081500Z"
     begun = disk.folder / f".partial/{name}.json"
-    begun.parent.mkdir()
+    being_made(disk.folder, name)
     begun.write_text(json.dumps({"name": name}))
     # As rsync does with the draft of a file that it was not told to keep.
     script = f"trap 'rm {disk.folder}/draft; exit 20' TERM; head -c 30m /dev/zero >{disk.folder}/draft; sleep 60"
@@ -255,7 +262,7 @@ def _alive(pid: int) -> bool:
 def test_how_a_transfer_ended_is_noted_with_its_partial(tmp_path: Path) -> None:
     name, store = "2026-11-23T081500Z", tmp_path / "store"
     begun = store / f".partial/{name}.json"
-    begun.parent.mkdir(parents=True)
+    being_made(store, name)
     there = free(os.statvfs(store))
     begun.write_text(json.dumps({"name": name, "free": {"bytes": there.bytes + (1 << 40), "inodes": there.inodes}}))
     argv = (*PROGRAM, "keep-room", str(store), f"--partial={name}", "--", "sh", "-c")

@@ -107,7 +107,7 @@ def test_of_several_the_newest_that_has_it_is_taken(tmp_path: Path) -> None:
 def test_what_was_sent_whole_is_sent_whole_again_wherever_it_was_left(tmp_path: Path) -> None:
     store = LaidOut(tmp_path / "store", BOTH)
     one = PARTIALS[0]
-    store.partial(one, BOTH, whole=BOTH)
+    store.partial(one, BOTH, whole=BOTH, moved=("/",))
     # compose had moved the one to its place, and then was cut off.
     shutil.rmtree(store.root / f".partial/{one}/0")
     (store.root / f".incoming/{one}/0").rename(store.root / f".partial/{one}/0")
@@ -115,6 +115,45 @@ def test_what_was_sent_whole_is_sent_whole_again_wherever_it_was_left(tmp_path: 
     assert [store.holds(".incoming", number) for number in (0, 1)] == [f".incoming {one} /", f".incoming {one} /data"]
     assert [store.holds(".partial", number) for number in (0, 1)] == ["", ""]
     store.assert_tidy()
+
+
+@pytest.mark.parametrize(("moved", "elsewhere"), [((), False), (("/",), True), (("/",), False)])
+def test_where_it_is_sent_goes_nothing_that_was_not_received_or_has_a_name_elsewhere(
+    tmp_path: Path, moved: tuple[str, ...], elsewhere: bool
+) -> None:
+    """Whoever receives could have removed what he was sent to, and had a clone made in the other place."""
+    store = LaidOut(tmp_path / "store", ("/",))
+    one = PARTIALS[0]
+    store.partial(one, ("/",), whole=("/",), moved=moved)
+    shutil.rmtree(store.root / f".incoming/{one}/0")
+    place = store.root / f".partial/{one}/0"
+    (place / "twin").hardlink_to(place / "file")
+    if elsewhere:
+        (store.root / "sealed").hardlink_to(place / "file")
+    store.begin(one, whole=("/",))
+    taken = bool(moved) and not elsewhere
+    assert store.holds(".incoming", 0) == (f".partial {one} /" if taken else "")
+    assert store.holds(".partial", 0) == ""
+    store.assert_tidy()
+
+
+def test_what_is_of_no_filesystem_is_not_sealed_and_what_is_left_of_a_sealed_one_stops_nobody(
+    house: Storehouse,
+) -> None:
+    with house.held():
+        assert house.begin(SEALED).code == 0
+        sent = house.send_all(SEALED)
+        (house.root / f".partial/{SEALED}/scratch").mkdir()
+        said = house.seal(SEALED, sent)
+        assert (said.code, said.answer["again"], "'scratch'" in said.answer["error"]) == (1, True, True)
+        assert not (house.root / SEALED).exists()
+        (house.root / f".partial/{SEALED}/scratch").rmdir()
+        assert house.seal(SEALED, sent).code == 0
+        # As an older agent left it, which had named it by then.
+        (house.root / f".partial/{SEALED}/scratch").mkdir(parents=True)
+        said = house.begin(NEW, SEALED)
+    assert said.code == 0, said.out
+    assert {path.name for path in (house.root / ".partial").iterdir()} == {"parts", NEW, f"{NEW}.json"}
 
 
 @pytest.mark.parametrize(
