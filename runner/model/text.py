@@ -16,6 +16,8 @@ def printable(text: bytes | str) -> str:
     Line feeds stay. Bytes that are not UTF-8 become `\\xff`.
     """
     known = text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else text
+    if known.isascii() and known.isprintable():
+        return known
     return "".join(char if char == "\n" or _harmless(char) else _escaped(char) for char in known)
 
 

@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from runner.model.errors import RunnerError
-from runner.model.text import utc
+from runner.model.text import one_line, printable, utc
 from runner.report.line import Line, Style, Table, aligned, folded, line, plain
 from runner.tools import called
 
@@ -49,12 +50,19 @@ def show(parts: Sequence[Line | Table]) -> None:
 
 
 def _show(parts: Sequence[Line | Table]) -> None:
-    for part in parts:
+    for part in map(_harmless, parts):
         if not isinstance(part, Table):
             _write((part,))
         elif not (sys.stdout.isatty() and _drawn(part)):
             _write(aligned(part))
     sys.stdout.flush()
+
+
+def _harmless(part: Line | Table) -> Line | Table:
+    """Nothing in it is more than text to a terminal, whoever forgot that a host had answered it."""
+    if isinstance(part, Table):
+        return replace(part, rows=tuple(tuple(map(one_line, row)) for row in part.rows))
+    return tuple((printable(text), style) for text, style in part)
 
 
 def tell(lines: Sequence[Line | Table]) -> None:

@@ -33,3 +33,11 @@ def test_commands_and_what_to_do_are_shown_as_they_are_typed(capsys: pytest.Capt
     assert capsys.readouterr().out == f"'{PROGRAM}' find PATH\nsee: '{PROGRAM}' plan\n"
     complain(f"runner: there is no {FILE}", "look:", "runner history")
     assert capsys.readouterr().err == f"runner: there is no {FILE}\n  -> look: '{PROGRAM}' history\n"
+
+
+def test_nothing_that_a_host_answered_is_more_than_text_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "\x1b[31m\u202e\udc80\0"
+    show([line((hostile, "name")), Table(head=("type", "path"), rows=((f"{hostile}\nfile", hostile),))])
+    shown = capsys.readouterr().out
+    assert shown.count("\n") == 3
+    assert not {"\x1b", "\u202e", "\udc80", "\0"} & set(shown)
