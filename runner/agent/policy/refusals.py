@@ -19,6 +19,7 @@ from .contract.refused import ListRefused, RefusedAttempt, RefusedList
 FOLDER = Path("/var/lib/runner/served")
 KEPT = 50
 _WIDEST = 200
+_MORE = "more, of other sorts"
 _LONGEST = 64 << 10
 
 
@@ -41,10 +42,23 @@ def note(key: str, what: str, folder: Path = FOLDER) -> None:
         if same:
             known[known.index(same)] = same._replace(last=now, times=same.times + 1)
         else:
-            # The first are kept, and the last: whoever asks for much that is harmless hides nothing by it.
-            known.append(RefusedAttempt(key, what, now, now, 1))
-            del known[KEPT // 2 : len(known) - KEPT // 2]
+            known = _bounded([*known, RefusedAttempt(key, what, now, now, 1)])
         durable.write_json(_file(folder), {"attempts": table(known)})
+
+
+def _bounded(known: list[RefusedAttempt]) -> list[RefusedAttempt]:
+    """The first and the last of them, and in one what was between: much that is harmless hides nothing so."""
+    if len(known) <= KEPT:
+        return known
+    first, between, last = known[: KEPT // 2 - 1], known[KEPT // 2 - 1 : -KEPT // 2], known[-KEPT // 2 :]
+    more = RefusedAttempt(
+        between[-1].key,
+        _MORE,
+        between[0].first,
+        max(each.last for each in between),
+        sum(each.times for each in between),
+    )
+    return [*first, more, *last]
 
 
 def noted(folder: Path = FOLDER) -> tuple[RefusedAttempt, ...]:

@@ -151,11 +151,45 @@ def test_what_expires_is_old_and_little_and_never_the_newest(thief: Thief) -> No
         said = thief.agent("expire", STORE, name, f"--plan={PLAN}", "--min=1")
         assert said.returncode == 1, said
         assert "newest" in said.stdout or "days ago" in said.stdout or "floor" in said.stdout
+    lab, until = thief.runner.lab, "2099-01-01T00:00:00Z"
+    lab.run(BACKUP, PROGRAM, "pin", STORE, older(thief), f"--plan={PLAN}", f"--until={until}", "--why=a keeper's")
+    said = thief.agent("pin", STORE, older(thief), f"--plan={PLAN}", "--until=2098-01-01T00:00:00Z", "--why=x")
+    assert "a pin is there that ends later" in said.stdout, said
+    said = thief.agent("floor", STORE, "999999", f"--plan={PLAN}")
+    assert "higher than that of the policy" in said.stdout, said
     for name in ("2099-01-01T000000Z", "1971-01-01T000000Z"):
         said = thief.agent("begin", STORE, name, f"--plan={PLAN}", f"--basis={newest(thief)}", "--", "/")
         assert said.returncode == 1, said
         assert "the clock of this host" in said.stdout
     with_lock.communicate("")
+    lab.run(BACKUP, "rm", f"{STORE}/.runner/pins.json")
+
+
+def test_of_older_snapshots_nothing_is_made_where_only_the_newest_is_read(thief: Thief) -> None:
+    lab, policy = thief.runner.lab, thief.runner.path(BACKUP, "/etc/runner/agent.toml")
+    before = policy.read_text()
+    policy.write_text(before.replace('reads = "all"', 'reads = "newest"'))
+    with_lock = lab.popen(
+        PAPIO, "ssh", "-i", thief.key, HERE,
+        f"exec sh -c x {TOKEN} {PROGRAM} hold {STORE} --plan={PLAN} --who=me", stdin=-1,
+    )  # fmt: skip
+    assert with_lock.stdout is not None
+    while "held" not in with_lock.stdout.readline():
+        assert with_lock.poll() is None
+    name = lab.run(BACKUP, "date", "-u", "+%Y-%m-%dT%H%M%SZ").stdout.strip()
+    begin = ("begin", STORE, name, f"--plan={PLAN}", f"--basis={newest(thief)}")
+    said = thief.agent(*begin, f"--share={older(thief)}", "--", "/")
+    assert "not the newest snapshot of a job" in said.stdout, said
+    assert thief.agent(*begin, "--", "/").returncode == 0
+    said = thief.agent("clone", STORE, name, f"--plan={PLAN}", f"--basis={older(thief)}=/")
+    assert "not the newest snapshot of a job" in said.stdout, said
+    assert thief.agent("search", STORE, older(thief), stdin='{"pattern": "passwd"}').returncode == 1
+    said = thief.rsync("--protect-args", "-a", f"{HERE}:{STORE}/{older(thief)}/etc/passwd", "/run/stolen-passwd")
+    assert said.returncode == 23, said
+    assert thief.agent("drop-partials", STORE, f"--plan={PLAN}", "--", name).returncode == 0
+    with_lock.communicate("")
+    policy.write_text(before)
+    thief.look()
 
 
 def test_junk_is_sealed_no_more_than_the_day_allows(thief: Thief) -> None:
