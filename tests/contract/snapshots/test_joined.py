@@ -115,8 +115,8 @@ def test_what_a_seal_that_was_cut_off_had_joined_is_side_by_side_again_for_the_n
     with house.held():
         house.begin(ONE)
         given = house.send_all(ONE)
-        # After the filesystems were joined, the first file to be written is the store's README.
-        cut = ("strace", "-qq", "-o", "/dev/null", "--trace=rename", "--inject=rename:signal=KILL:when=3")
+        # The store's chain has begun; after the filesystems were joined, the first file to be written is the README.
+        cut = ("strace", "-qq", "-o", "/dev/null", "--trace=rename", "--inject=rename:signal=KILL:when=4")
         assert house.seal(ONE, given, around=cut).code != 0
     folder = house.root / ".partial" / ONE
     assert (folder / "0/srv/data/exchange/file").exists()

@@ -51,6 +51,8 @@ def test_a_record_says_what_was_told_what_was_sent_and_when_to_the_last_field(ho
     causes = (
         "unreadable", "attributes", "not mounted", "another filesystem", "too deep", "vanished", "changed", "accepted",
     )  # fmt: skip
+    assert re.fullmatch("1:[0-9a-f]{64}", kept.pop("chain")), "its chain began with it"
+    assert re.fullmatch("2:[0-9a-f]{64}", answer.pop("head"))
     assert kept == {
         "format": 1, "name": ONE, "host": "papio", "job": "backup", "plan": house.plan,
         "started": "2026-11-21T01:00:00Z", "basis": "", "resumed": [],
@@ -58,7 +60,7 @@ def test_a_record_says_what_was_told_what_was_sent_and_when_to_the_last_field(ho
         "files": 5, "added_files": 4, "added_bytes": 5003, "added_room": room,
         "exceptions": 0, "exceptions_by_cause": dict.fromkeys(causes, 0), "exceptions_new": 0, "exceptions_list": [],
         "checksum": "md5", "summed": 2, "unsummed": 0, "whole_seconds": False, "instant": None, "machine": "", "older": [],
-        "left": [], "shared": 0,
+        "left": [], "shared": 0, "before": "",
     }  # fmt: skip
     assert answer == {
         "sealed": ONE, "files": 5, "added_files": 4, "added_bytes": 5003, "added_room": room, "exceptions": 0,
@@ -165,7 +167,7 @@ def test_what_is_sealed_is_on_the_disk_before_its_name_and_its_name_before_what_
     # It is given its name, and then what it was received in, with what it did not take up of that, goes to the trash.
     named, trash = (number for number, call in enumerate(calls) if call == f"rename {TWO}")
     assert calls[:kept].count(f"syncfs {store}") == 1
-    assert calls[kept + 1 : named] == ["fsync records", "fsync .runner"]
+    assert calls[kept + 1 : named] == ["fsync records", "fsync .runner", "fsync chain"]
     assert calls[named + 1 :][0] == f"fsync {store}"
     assert named < trash < calls.index("fsync .partial", trash)
     assert calls[-1] == f"syncfs {store}"

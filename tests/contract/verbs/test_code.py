@@ -83,7 +83,7 @@ def test_what_interrupts_nobody_is_not_asked_about_unless_the_site_says_so(tmp_p
 
 def test_make_gives_the_code_on() -> None:
     for code, words in (("K7QM 2XWD", "apply plan.toml --code 'K7QM 2XWD'"), ("", "apply plan.toml ")):
-        argv = ("make", "--dry-run", "-o", ".venv/run", "apply", f"CODE={code}")
+        argv = ("make", "--no-print-directory", "--dry-run", "-o", ".venv/run", "apply", f"CODE={code}")
         assert (
             subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=True)
             .stdout.rstrip("\n")

@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -79,7 +80,9 @@ def refused(place: Place, words: str) -> None:
     """It is refused in one sentence, and nothing is done. In this process: a start takes longer than all else."""
     before, out, err = place.listing(), io.StringIO(), io.StringIO()
     with inside(place.folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        kept, sys.dont_write_bytecode = sys.dont_write_bytecode, True
         code = run(["apply", "plan.toml"])
+        sys.dont_write_bytecode = kept
     assert code == 4 and not out.getvalue() and len(err.getvalue().splitlines()) == 2, err.getvalue()
     assert words in err.getvalue(), err.getvalue()
     assert place.listing() == before and not (place.folder.parent / "mark").exists()
