@@ -14,7 +14,7 @@ from tests.contract.retention.test_expire import expire, names, verb
 from tests.contract.storehouse import Storehouse, frame
 
 AUDIT = ("audit", "--every", "3", "--bytes", "1000000000", "--seconds", "60")
-DAYS, KEPT = 60, 6
+DAYS, KEPT = 25, 6
 
 pytestmark = pytest.mark.long
 

@@ -20,7 +20,7 @@ from tests.contract.hosts import mutations
 from tests.contract.hosts.mutations import MARK, Lie
 from tests.contract.hosts.played_site import BAD, OTHER, PAPIO, STEP, Played, Recorded, Said, recorded
 
-SHORT, LONG = 300, 10_000
+SHORT, LONG = 100, 10_000
 BATCH = 50
 # What a terminal or a mail could take for more than text.
 HARMFUL = set("\x1b\x07\0\r\u202e\u2028\ufeff\x9b") | {chr(code) for code in (0xD800, 0xDC80, 0xDFFF)}
