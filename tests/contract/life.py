@@ -114,6 +114,11 @@ def years(place: Place, count: int, *, each: int = 1000) -> list[str]:
 def forget_history(place: Place) -> None:
     """What was made by hand is in no chain: one begins at the next seal, and nobody has seen another."""
     (place.store / ".runner/chain").unlink()
+    forget_heads(place)
+
+
+def forget_heads(place: Place) -> None:
+    """The journal has seen no history: that of a disk as it was is told as an old copy."""
     with contextlib.closing(sqlite3.connect(place.state / "journal.sqlite")) as journal, journal:
         journal.execute("UPDATE steps SET result = json_remove(result, '$.head') WHERE result IS NOT NULL")
 

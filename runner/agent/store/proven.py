@@ -25,8 +25,8 @@ PROVING = 2
 
 # A proof of a time that has not come yet was written by a clock that was ahead: it is no later one.
 NEAR = 3600 * 10**9
-# Of what a drill tried so many numbers are kept, with names no longer than that.
-_MOST, _WIDE = 20, 40
+# Of what a drill tried so much is kept, each no longer than that.
+_MOST, _WIDE = 20, 300
 
 
 def proofs(store: StoreFolder) -> dict[str, ProofAnswer]:
@@ -113,8 +113,6 @@ def _tried(stream: BinaryIO) -> Mapping[str, Any]:
         except (ValueError, RecursionError):
             answer = None
         if isinstance(answer, dict) and isinstance(answer.get("tried"), dict):
-            counts = {
-                str(key): each for key, each in answer["tried"].items() if type(each) is int and len(key) <= _WIDE
-            }
-            numbers.update(sorted(counts.items())[:_MOST])
+            plain = [(str(key), each) for key, each in answer["tried"].items() if type(each) in (int, str)]
+            numbers.update([each for each in plain if len(f"{each}") <= _WIDE][:_MOST])
     return numbers

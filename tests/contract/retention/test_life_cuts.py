@@ -139,6 +139,7 @@ def after_cut(place: Place, days: Days, image: Path, promised: frozenset[str], *
             assert walk(place.store / name) == days.seen[name], f"{name} in {image}"
         assert life.audited(place)["findings"] == []
         if go_on:
+            life.forget_heads(place)
             another_day(place)
     finally:
         subprocess.run(("umount", place.store), check=True)

@@ -73,6 +73,7 @@ def test_every_verb_has_help_that_needs_no_site(verb: str, tmp_path: Path) -> No
         "apply": ("plan.toml",),
         "announce": ("reboot-papio", "--cancel"),
         "restore-db": ("babase",),
+        "enrol": ("backup-server1",),
     }
     refused = nowhere.runner(verb, *words.get(verb, ()))
     assert refused.code == 2 and refused.out == "" and "no such file" in refused.err.lower()

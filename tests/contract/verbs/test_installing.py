@@ -77,7 +77,7 @@ class Checkout:
     def make(self, target: str = ".venv/run", **environment: str) -> tuple[int, list[str]]:
         """How make ends, and what it says."""
         ran = subprocess.run(
-            ("make", target, "WHEELS=my wheels", f"PYTHON={sys.executable}"), cwd=self.folder, text=True, check=False,
+            ("make", "--no-print-directory", target, "WHEELS=my wheels", f"PYTHON={sys.executable}"), cwd=self.folder, text=True, check=False,
             capture_output=True, env={**os.environ, **environment}, timeout=120,
         )  # fmt: skip
         return ran.returncode, (ran.stdout + ran.stderr).splitlines()

@@ -30,6 +30,7 @@ HOOK = "def plugin(settings):\n    raise SystemExit('it ran')\n"
 ARGV = {
     "apply": ("plan.toml",), "find": ("/etc/hostname",), "diff": ("a", "b"), "restore": ("papio", "/etc/hostname"),
     "restore-db": ("babase",), "bare-metal": ("papio",), "pin": ("latest", "--remove"), "announce": ("reboot", "--cancel"),
+    "enrol": ("backup-server1",),
 }  # fmt: skip
 
 
