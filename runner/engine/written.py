@@ -27,18 +27,14 @@ GROUP BY seal.plan, seal.job ORDER BY seal.rowid DESC LIMIT ?
 """
 _ANSWERED = (Role.SEAL, Role.EXPIRE, Role.AUDIT)
 _LETTING_GO = (Role.EXPIRE, Role.CLONE, Role.ASIDE, Role.DROP)
-# Of so many steps the words are read.
+# Of so many steps.
 _MOST_LETTING_GO = 1000
 _HEADS = """
 SELECT job, json_extract(result, '$.head') AS head, ended, max(rowid) FROM steps
 WHERE role IN (?, ?, ?) AND state = ? AND ended IS NOT NULL AND json_extract(result, '$.head') != '' GROUP BY job
 """
-# However they ended: what was begun may have been done.
-_WORDS = """
-SELECT word.value FROM (SELECT plan, id FROM steps WHERE role IN (?, ?, ?, ?) ORDER BY rowid DESC LIMIT ?) AS step
-JOIN plans ON plans.id = step.plan, json_each(plans.plan, '$.steps') AS planned,
-json_each(planned.value, '$.action.argv') AS word WHERE json_extract(planned.value, '$.id') = step.id
-"""
+# However they ended: what was begun may have been done. What such a step is about is the snapshot.
+_LET_GO = "SELECT subject FROM steps WHERE role IN (?, ?, ?, ?) ORDER BY rowid DESC LIMIT ?"
 
 
 def places(rows: Callable[..., list[tuple[Any, ...]]]) -> Mapping[str, tuple[Wrote, ...]]:
@@ -76,6 +72,5 @@ class Heads:
 
     def asked(self) -> frozenset[str]:
         """The snapshots that steps of any run were to let go, the last ones."""
-        words = [str(word) for (word,) in self._rows(_WORDS, *(role.value for role in _LETTING_GO), _MOST_LETTING_GO)]
-        names = {word.rpartition("=")[2] for word in words}
-        return frozenset(filter(SNAPSHOT.fullmatch, names))
+        rows = self._rows(_LET_GO, *(role.value for role in _LETTING_GO), _MOST_LETTING_GO)
+        return frozenset(str(name) for (name,) in rows if SNAPSHOT.fullmatch(str(name)))

@@ -16,14 +16,10 @@ DO = "a person on that host decides what a key may do: /etc/runner/agent.toml th
 
 
 class Allowed(NamedTuple):
-    """What the verb works on: a store, "" for none, and the snapshots that it would read.
-
-    `every`: it reads all that the store has.
-    """
+    """What the verb works on: a store, "" for none, and the snapshots that it would read."""
 
     store: str = ""
     snapshots: tuple[str, ...] = ()
-    every: bool = False
 
 
 Rule = Callable[[Rights, Any], Allowed]
@@ -75,7 +71,7 @@ def _reads_all(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
         raise Denied(
             f"the key {rights.name} reads only the newest snapshot of that store", reading_all(rights, allowed)
         )
-    return allowed._replace(every=True)
+    return allowed
 
 
 def reading_all(rights: Rights, allowed: Allowed) -> str:

@@ -89,12 +89,7 @@ def require_seal(store: StoreFolder) -> None:
     rights = of(store)
     if rights is None:
         return
-    made = _events(store, "sealed")
-    if made >= rights.seals:
-        raise _over(
-            f"{made} snapshots were sealed in the last 24 hours, and this host allows {rights.seals}",
-            "what was sent is kept; wait, or let a person raise `seals` in /etc/runner/agent.toml on this host",
-        )
+    _require_rate(store, "sealed", rights.seals, "seals")
 
 
 def require_expiry(store: StoreFolder, name: str) -> None:
@@ -104,17 +99,26 @@ def require_expiry(store: StoreFolder, name: str) -> None:
     rights = of(store)
     if rights is None:
         return
-    gone = _events(store, "expired")
-    if gone >= rights.expiries:
-        raise _over(
-            f"{gone} snapshots expired in the last 24 hours, and this host allows {rights.expiries}",
-            "wait, or let a person raise `expiries` in /etc/runner/agent.toml on this host",
-        )
+    _require_rate(store, "expired", rights.expiries, "expiries")
     sealed = clock.moment(read_json(store.record(name)).get("sealed"))
     if sealed is None or time.time() - sealed.timestamp() < rights.young * 86_400:
         raise _over(
             f"{name} was sealed less than {rights.young} days ago, or nobody knows when",
             "wait, or let a person lower `young` in /etc/runner/agent.toml on this host",
+        )
+
+
+def _require_rate(store: StoreFolder, event: str, most: int, setting: str) -> None:
+    """Refused where as much of this event is in the store's chain for the last 24 hours as the policy allows a day."""
+    from ..history import chain  # noqa: PLC0415  (only where a key is behind it)
+
+    # Where there is none, or none that can be gone on with, what is done now could not be counted tomorrow.
+    chain.begin(store)
+    many = chain.count(store, event, clock.text(time.time_ns() - DAY))
+    if many >= most:
+        raise _over(
+            f"snapshots {event} in the last 24 hours: {many}; this host allows {most} a day",
+            f"wait, or let a person raise `{setting}` in /etc/runner/agent.toml on this host",
         )
 
 
@@ -124,11 +128,3 @@ def _over(error: str, do: str, *, again: bool = False, cause: str = "") -> Refus
 
     refusals.note("".join(_key), error)
     return Refused(error, do, again=again, cause=cause)
-
-
-def _events(store: StoreFolder, kind: str) -> int:
-    from ..history import chain  # noqa: PLC0415  (only where a key is behind it)
-
-    # Where there is none, or none that can be gone on with, what is done now could not be counted tomorrow.
-    chain.begin(store)
-    return chain.count(store, kind, clock.text(time.time_ns() - DAY))

@@ -60,13 +60,14 @@ def run(argv: Sequence[str]) -> int:
         asked, token = " ".join(request.words), request.token
         _announce(token)
         return _Service(rights_of(key), request).done()
-    except Denied as denied:
-        refusals.note(key, asked or "a shell")
+    except Refused as refused:
+        if isinstance(refused, Denied):
+            refusals.note(key, asked or "a shell")
         if token or asked.startswith(PROGRAM):
-            return refuse(denied)
+            return refuse(refused)
         # rsync speaks on the output.
-        sys.stderr.write(f"runner-agent: {denied.error}; {denied.do}\n")
-        return denied.code
+        sys.stderr.write(f"runner-agent: {refused.error}; {refused.do}\n")
+        return refused.code
 
 
 def _begin_clean(key: str) -> None:

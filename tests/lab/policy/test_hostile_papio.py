@@ -237,6 +237,18 @@ def test_input_without_an_end_ends(thief: Thief) -> None:
     assert thief.runner.run("run", "prune-papio").code == 3, "what was refused is to be seen by a person"
 
 
+def test_a_policy_that_others_may_change_lets_nobody_in(thief: Thief) -> None:
+    policy = thief.runner.path(BACKUP, "/etc/runner/agent.toml")
+    policy.chmod(0o666)
+    for words in ("rsync --server -slHogDtpAXrxSe.LsfxCIvu", f"{PROGRAM} newest {STORE}"):
+        said = thief.ask(words)
+        assert said.returncode == 1 and "others may change" in said.stdout + said.stderr, said
+        # What rsync speaks is never mixed with ours.
+        assert said.stdout == "" or words.startswith(PROGRAM)
+    policy.chmod(0o644)
+    thief.look()
+
+
 CHANNELS = {
     "a terminal": ("-tt",),
     "sftp": ("-s", "sftp"),
