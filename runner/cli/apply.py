@@ -85,12 +85,11 @@ def written(app: App, plan: Plan, out: str) -> list[Line]:
     """Write `plan` to the file `out`, and say how it is run; last its code."""
     code = planfile.write(plan, Path(out), app.key)
     apply = f"runner apply {called.anywhere(out)}"
-    asks = _is_code_wanted(app, plan)
-    what = "Apply asks for its code: " if asks else "Apply takes with --code its code, and then runs no other plan: "
+    asked = "asks for" if _is_code_wanted(app, plan) else "takes with --code, and then runs no other plan"
     return [
         line(f"Written to {out}. To run exactly this: ", (apply, "command")),
         *_to_sign(app, plan, out),
-        line(what, (code, "head")),
+        line(f"The code that apply {asked}: ", (code, "head")),
     ]
 
 
