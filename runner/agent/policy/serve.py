@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from ..answer import Denied, Refused, refuse
 from ..arguments import parse_as
+from ..confined import privileges
 from ..store.layout import open_store
 from . import allowed, lending, limits, refusals, wire
 from .contract.serve import Serve
@@ -145,6 +146,7 @@ class _Service(NamedTuple):
         from .. import __main__ as door  # noqa: PLC0415  (it imports this)
 
         sys.argv = [sys.argv[0], *words]
+        privileges.keep(words[0])
         code: int = door.perform(list(words))
         return code
 
