@@ -19,7 +19,7 @@ from ..answer import Denied, Refused, refuse
 from ..arguments import parse_as
 from ..confined import privileges
 from ..store.layout import open_store
-from . import allowed, lending, limits, refusals, wire
+from . import allowed, lending, limits, places, refusals, wire
 from .contract.serve import Serve
 from .newest import newest
 from .rights import ALL, Rights, rights_of
@@ -60,6 +60,7 @@ def run(argv: Sequence[str]) -> int:
         request = wire.read(command)
         asked, token = " ".join(request.words), request.token
         _announce(token)
+        places.take(key)
         return _Service(rights_of(key), request).done()
     except Refused as refused:
         if isinstance(refused, Denied):
