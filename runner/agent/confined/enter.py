@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 import resource
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..answer import Refused
 from ..host.mounts import mounts
-from . import kernel
+from . import kernel, resolve
 from .calls import MACHINES, refusing
-from .kernel import BIND, NO_DEV, NO_EXEC, NO_SUID, READ_ONLY, REMOUNT
+from .kernel import NO_DEV, NO_EXEC, NO_SUID, READ_ONLY
+from .stage import Stage
 from .view import PlaceSeen, View, places
 
 # What a copy with its owners, modes, devices and capabilities takes.
@@ -27,8 +27,6 @@ LABELS = (21, 33)
 _PROCESSES = 256
 # A folder that is there everywhere. What is below it is hidden for a moment, and from us alone.
 _STAGE = "/tmp"  # noqa: S108
-_SIZE = "mode=755,size=1m,nr_inodes=4096"
-_OPEN = os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 def new_processes() -> None:
@@ -72,63 +70,44 @@ def _become(uid: int, rights: Sequence[int]) -> None:
 
 def _see_all(shown: Sequence[str], hidden: Sequence[str]) -> None:
     """Leave the root as it is, and let nothing in it be written, and no device be opened."""
-    wanted = [PlaceSeen(path, may_lack=True) for path in shown]
-    opened = [(place, held) for place in wanted if (held := _opened(place)) is not None]
+    opened = _opened([PlaceSeen(path, may_lack=True) for path in shown])
     kernel.close_all()
-    covers = [folder for folder in dict.fromkeys(hidden) if folder not in shown and Path(folder).is_dir()]
-    for folder in covers:
-        kernel.mount("tmpfs", folder, NO_SUID | NO_DEV, "tmpfs", _SIZE)
+    folders = [folder for folder in dict.fromkeys(hidden) if folder not in shown and Path(folder).is_dir()]
+    # What is in another of them is hidden with that.
+    covers = [Stage(each) for each in folders if not any(each.startswith(f"{other}/") for other in folders)]
     for place, held in opened:
-        if any(place.path.startswith(f"{folder}/") for folder in covers):
-            _put(place, held, "")
+        for cover in covers:
+            if place.path.startswith(f"{cover.at}/"):
+                cover.put(place, held, place.path[len(cover.at) :])
         os.close(held)
-    for folder in covers:
-        kernel.mount("none", folder, REMOUNT | BIND | READ_ONLY | NO_SUID | NO_DEV)
+    for cover in covers:
+        cover.close()
     _show_processes("")
 
 
-def _see(wanted: tuple[PlaceSeen, ...]) -> None:
+def _see(wanted: Sequence[PlaceSeen]) -> None:
     """Make a root of the places, in which nothing but what is writable can be written."""
-    opened = [(place, held) for place in wanted if (held := _opened(place)) is not None]
-    kernel.mount("tmpfs", _STAGE, NO_SUID | NO_DEV, "tmpfs", _SIZE)
+    opened = _opened(wanted)
+    stage = Stage(_STAGE)
     for place, held in opened:
-        _put(place, held, _STAGE)
+        stage.put(place, held, place.path)
         os.close(held)
-    _show_processes(_STAGE)
+    _show_processes(stage.at)
+    stage.close()
     os.chdir(_STAGE)
     kernel.root_here()
-    kernel.mount("none", "/", REMOUNT | BIND | READ_ONLY | NO_SUID | NO_DEV)
 
 
-def _opened(place: PlaceSeen) -> int | None:
-    """The place itself, wherever its name leads in a moment; None where it may lack."""
-    try:
-        held = os.open(place.path, _OPEN)
-    except OSError as problem:
-        if place.may_lack:
-            return None
-        raise kernel.cannot(f"open {place.path!a}", problem.errno) from None
-    if stat.S_ISLNK(os.fstat(held).st_mode) and not place.may_lack:
-        raise Refused(f"{place.path!a} is a link", "name the place that it leads to")
-    return held
-
-
-def _put(place: PlaceSeen, held: int, root: str) -> None:
-    at, kind = Path(root + place.path), os.fstat(held).st_mode
-    if not os.path.lexists(at):
-        at.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        if stat.S_ISLNK(kind):
-            at.symlink_to(os.readlink("", dir_fd=held))
-        elif stat.S_ISDIR(kind):
-            at.mkdir(0o755)
-        else:
-            at.touch()
-    if stat.S_ISLNK(kind):
-        return
-    kernel.mount(f"/proc/self/fd/{held}", str(at), BIND)
-    # The one device of the view is there to be opened.
-    closed = NO_SUID | (0 if stat.S_ISCHR(kind) else NO_DEV) | (0 if place.writable else READ_ONLY)
-    kernel.mount("none", str(at), REMOUNT | BIND | closed)
+def _opened(wanted: Sequence[PlaceSeen]) -> list[tuple[PlaceSeen, int]]:
+    """The places themselves, wherever their names lead in a moment, without those that may lack and do."""
+    there = []
+    for place in wanted:
+        try:
+            there.append((place, resolve.opened(place.path, itself=place.fixed)))
+        except OSError as problem:
+            if not place.may_lack:
+                raise kernel.cannot(f"open {place.path!a}", problem.errno) from None
+    return there
 
 
 def _show_processes(root: str) -> None:

@@ -22,30 +22,44 @@ class View(NamedTuple):
 
 
 class PlaceSeen(NamedTuple):
-    """A place of the host that is seen at the same path. One that `may_lack` is passed over where there is none."""
+    """A place of the host that is seen at the same path. One that `may_lack` is passed over where there is none.
+
+    One that is `fixed` is root's own, and where it is a link it is seen as that. What is in one that `runs` can be
+    executed.
+    """
 
     path: str
     writable: bool = False
     may_lack: bool = False
+    fixed: bool = False
+    runs: bool = False
 
 
 def places(view: View, mounted: Iterable[str]) -> tuple[PlaceSeen, ...]:
     """All that is seen, in the order in which it is put there: what is in another comes after it.
 
     Each place is seen without what is mounted in it, since read-only does not go down; so what is `mounted` in one
-    comes as a place of its own, as that one is.
+    comes as a place of its own, as that one is. What is in one that can be written is seen there, and as that.
     """
-    wanted = [PlaceSeen(path, may_lack=True) for path in (*PROGRAMS, *_HELP)]
+    writes = [_plain(path) for path in view.writes]
+    wanted = [PlaceSeen(path, may_lack=True, fixed=True, runs=path in PROGRAMS) for path in (*PROGRAMS, *_HELP)]
     # A folder to compare with may have expired meanwhile.
     wanted += [PlaceSeen(_plain(path), may_lack=True) for path in view.reads]
-    wanted += [PlaceSeen(_plain(path), writable=True) for path in view.writes]
+    wanted += [PlaceSeen(path, writable=True, runs=_has_programs(path)) for path in writes]
+    wanted = [place for place in wanted if not any(place.path.startswith(f"{each}/") for each in writes)]
     seen = {place.path: place for place in wanted}
     for point in sorted(mounted):
         above = [place for place in wanted if point.startswith(place.path.rstrip("/") + "/")]
         if above and point not in seen:
-            seen[point] = max(above, key=lambda place: len(place.path))._replace(path=point, may_lack=True)
+            nearest = max(above, key=lambda place: len(place.path))
+            seen[point] = nearest._replace(path=point, may_lack=True, fixed=False)
     return tuple(sorted(seen.values(), key=lambda place: place.path.split("/")))
 
 
 def _plain(path: str) -> str:
     return path.rstrip("/") or "/"
+
+
+def _has_programs(path: str) -> bool:
+    """Whether programs of the host are there, such as where `/usr` itself is restored."""
+    return any(f"{each}/".startswith(f"{path}/") or path.startswith(f"{each}/") for each in PROGRAMS)

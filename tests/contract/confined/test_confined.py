@@ -127,6 +127,48 @@ def test_a_link_in_the_place_of_what_it_may_write_is_not_followed(store: Path) -
     assert (said.code, (store / "old/x").exists(), b"is a link" in said.err) == (1, False, True)
 
 
+OLDER = "2026-11-22T081500Z"
+
+
+@pytest.mark.parametrize("where", [f".incoming/{NAME}/0", OLDER, f".partial/{NAME}"])
+@pytest.mark.parametrize("way", ["evil", "evil/etc", "deep/evil/etc"])
+def test_what_was_sent_leads_nowhere(store: Path, where: str, way: str) -> None:
+    """A link in it, on the way of what is to be read: it would lead out of the view while that is made."""
+    (store / where / "deep").mkdir(parents=True, exist_ok=True)
+    depth = len(store.parts) - 1 + len(Path(where).parts)
+    (store / where / "evil").symlink_to("../" * depth)
+    (store / where / "deep/evil").symlink_to("../" * (depth + 1))
+    before = fingerprint(store)
+    reads = f"{store}/{where}/{way}"
+    for argv in ((*confined(store, f"--reads={reads}"),), (*PROGRAM, "confine", f"--reads={reads}", "--")):
+        said = execute((*argv, "sh", "-c", 'cat /etc/passwd "$0"/etc/passwd "$0"/passwd; ls "$0" /etc', reads))
+        assert b"root:" not in said.out and b"passwd" not in said.out.split(), said
+    assert fingerprint(store) == before
+
+
+def test_a_link_of_root_s_own_leads_to_a_store_and_one_of_another_user_does_not(store: Path) -> None:
+    """A folder in which nobody else may make names, unlike those of tests."""
+    place = Path("/mnt")
+    subprocess.run(("mount", "-t", "tmpfs", "-o", "mode=755", "none", place), check=True)
+    try:
+        (place / "disk/store").mkdir(parents=True)
+        (place / "disk/store/kept").write_text("kept\n")
+        (place / "srv").symlink_to("disk")
+        read = (*PROGRAM, "confine", f"--reads={place}/srv/store", "--", "cat", f"{place}/srv/store/kept")
+        assert execute(read).out == b"kept\n"
+        os.chown(place / "srv", 12345, 12345, follow_symlinks=False)
+        said = execute(read)
+        assert (said.code, b"is a link" in said.err) == (1, True)
+    finally:
+        subprocess.run(("umount", place), check=True)
+
+
+def test_nothing_that_was_sent_is_run(store: Path) -> None:
+    shown = f"{store}/.incoming/{NAME}/0"
+    said = inside(store, f"cp /bin/true {shown}/true && {shown}/true || echo not run")
+    assert said.out == b"not run\n", said
+
+
 class Trees:
     """A source with a store beside it, and what sends the one into the other."""
 

@@ -31,6 +31,21 @@ def test_only_what_is_named_is_writable_and_what_is_in_another_comes_after_it() 
     assert "/usr/share" in paths and len(paths) == len(set(paths))
 
 
+def test_what_is_in_a_place_that_can_be_written_is_no_place_of_its_own() -> None:
+    inner = "/srv/store/.incoming/one/0/evil"
+    seen = places(View(("/srv/store/.incoming/one",), (inner, "/srv/store/.incoming/one")), ())
+    assert [place.path for place in seen if place.path.startswith("/srv")] == ["/srv/store/.incoming/one"]
+    assert next(place for place in seen if place.path.startswith("/srv")).writable
+
+
+def test_nothing_can_be_executed_but_what_is_of_the_host_s_programs() -> None:
+    seen = places(View(("/srv/one", "/usr/local"), ("/srv/old",)), ("/usr/share", "/srv/one/deep"))
+    assert {place.path for place in seen if place.runs and place.path[:5] in ("/srv/", "/usr/")} == {
+        "/usr/local",
+        "/usr/share",
+    }
+
+
 def test_without_a_place_nothing_is_writable() -> None:
     assert not any(place.writable for place in places(View(reads=("/srv/old",)), ("/", "/usr", "/usr/share")))
 
