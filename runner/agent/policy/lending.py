@@ -1,36 +1,37 @@
 """What an rsync that is begun for a key sees of this host: the folder that it receives in, and what the key may read.
 
-Its arguments are in its stream, where nobody judges them: whatever it is told, there is nothing else.
+It is begun with words that were judged (`copies`); whatever else it comes to do, there is nothing else to be seen.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from ..answer import Denied
 from ..arguments import argv, parse_as
 from ..host.contract.room import KeepRoom
 from ..store.layout import StoreFolder, is_name, open_store, partials, sealed
-from . import allowed
+from . import allowed, copies
+from .copies import is_in
 from .newest import newest
 from .rights import ALL, Rights
-
-_PROGRAM, _SENDS = ("rsync", "--server"), ("rsync", "--server", "--sender")
-# Arguments that come in the stream, and what both ends can: rsync(1), --protect-args.
-_LETTERS = re.compile(r"-s[A-Za-z]*(?:e[0-9]*\.[0-9]*[A-Za-z]*)?")
 
 
 def look(rights: Rights, words: Sequence[str]) -> int:
     """Begin an rsync that only reads. Denied where it is not begun as the runner begins one."""
     from ..confined import looking  # noqa: PLC0415  (most requests are for a verb)
 
-    _require_begun_as_ours(words)
+    asked = copies.asked(words)
     reads, hidden = list(rights.sources), list(rights.others)
     for path in rights.stores:
         hidden.append(path)
         reads += readable(rights, path)
-    return looking.lend(words, reads, hidden)
+    # A folder above what it may read shows the way to that, and nothing else.
+    if not any(is_in(asked.place, each) or is_in(each, asked.place) for each in reads):
+        raise Denied(f"the key {rights.name} has no right to read {asked.place[:100]!a}", allowed.DO)
+    if not (asked.sends or asked.looks) or asked.keeps or asked.compares:
+        raise Denied(f"the key {rights.name} only looks so", allowed.DO)
+    return looking.lend(asked.argv, reads, hidden)
 
 
 def receiving(rights: Rights, words: Sequence[str]) -> tuple[str, ...]:
@@ -39,19 +40,35 @@ def receiving(rights: Rights, words: Sequence[str]) -> tuple[str, ...]:
     Denied where it would run another program than what receives, or not into a snapshot that is being made.
     """
     options = parse_as(KeepRoom, words[1:])
-    _require_begun_as_ours(options.argv)
-    store = open_store(options.folder)
-    if options.argv[: len(_SENDS)] == _SENDS or options.writes or options.by_hand:
-        raise Denied(f"the key {rights.name} only receives into a snapshot that is being made", allowed.DO)
+    copies.require_begun(options.argv)
+    store, here = open_store(options.folder), f"{options.folder}/.incoming/{options.partial}"
     _require_being_made(rights, store, options.partial)
-    may = readable(rights, options.folder)
-    reads = tuple(path for path in options.reads if any(path == each or path.startswith(f"{each}/") for each in may))
-    if len(reads) < len(options.reads):
-        raise Denied(
-            f"the key {rights.name} reads only the newest snapshot of that store",
-            allowed.reading_all(rights, allowed.Allowed(options.folder)),
-        )
-    return argv("keep-room", options._replace(confined=True, reads=reads))
+    reads = _snapshots(rights, store, options)
+    asked = copies.asked(options.argv)
+    within = all(is_in(place, here) for place in (asked.place, *asked.keeps))
+    within = within and all(any(is_in(place, each) for each in options.reads) for place in asked.compares)
+    if asked.sends or options.writes or options.by_hand or not within:
+        raise Denied(f"the key {rights.name} only receives into a snapshot that is being made", allowed.DO)
+    return argv("keep-room", options._replace(argv=asked.argv, confined=True, reads=reads))
+
+
+def _snapshots(rights: Rights, store: StoreFolder, options: KeepRoom) -> tuple[str, ...]:
+    """What it asks to read, which is in sealed snapshots that the key may read; one that is not there any more is none.
+
+    What it receives is nothing to compare with: what leads where in there changes as whoever sends it likes.
+    """
+    sealed_now, there = sealed(store), []
+    may = sealed_now if rights.stores[options.folder].reads == ALL else newest(store)
+    for path in options.reads:
+        name = path[len(options.folder) + 1 :].partition("/")[0]
+        if not is_in(path, options.folder) or not is_name(name) or (name in sealed_now and name not in may):
+            raise Denied(
+                f"the key {rights.name} reads only the newest snapshot of that store",
+                allowed.reading_all(rights, allowed.Allowed(options.folder)),
+            )
+        if name in may:
+            there.append(path)
+    return tuple(there)
 
 
 def readable(rights: Rights, path: str) -> tuple[str, ...]:
@@ -64,12 +81,6 @@ def readable(rights: Rights, path: str) -> tuple[str, ...]:
         return (path,)
     made = [f"{path}/{folder}/{name}" for folder in (".partial", ".incoming") for name in partials(store)]
     return (*(f"{path}/{name}" for name in newest(store)), *made)
-
-
-def _require_begun_as_ours(words: Sequence[str]) -> None:
-    program = _SENDS if tuple(words[: len(_SENDS)]) == _SENDS else _PROGRAM
-    if tuple(words[: len(program)]) != program or len(words) != len(program) + 1 or not _LETTERS.fullmatch(words[-1]):
-        raise Denied("no rsync but the server that the runner begins", allowed.DO)
 
 
 def _require_being_made(rights: Rights, store: StoreFolder, name: str) -> None:

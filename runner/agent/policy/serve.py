@@ -141,9 +141,11 @@ class _Service(NamedTuple):
 
     def _verb(self, words: Sequence[str]) -> int:
         self._require_readable(allowed.require(self.rights, words))
-        self._make_way()
         if words[0] == "keep-room":
+            # A verb that ends what receives waits for its end: nobody else says how late that comes.
             words = lending.receiving(self.rights, words)
+        else:
+            self._make_way()
         from .. import __main__ as door  # noqa: PLC0415  (it imports this)
 
         sys.argv = [sys.argv[0], *words]

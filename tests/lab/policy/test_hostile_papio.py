@@ -303,11 +303,58 @@ def test_an_rsync_of_his_own_writes_nowhere(thief: Thief, guarded: bool) -> None
         assert said.returncode != 0, copy
 
 
+# Words that come in rsync's stream, where they are no request to sshd.
+STREAMS = {
+    "a server of his own": ("--server", "--daemon", "--config=/etc/rsyncd.conf"),
+    "a log": ("--log-file=/etc/cron.d/x",),
+    "another folder": (".", "/etc/"),
+    "without an end": ("--stats",),
+}
+
+
+@pytest.mark.parametrize("way", ["--server --sender -slogDtpre.LsfxCIvu", "--server -slogDtpre.LsfxCIvu"])
+def test_an_rsync_is_told_nothing_else_in_its_stream(thief: Thief, way: str) -> None:
+    before = thief.refused()
+    for what, words in STREAMS.items():
+        end = "" if what == "without an end" else "\0\0"
+        said = thief.ask(f"rsync {way}", stdin="\0".join(("rsync", *words)) + end)
+        assert said.returncode == 1, (what, said)
+        # rsync speaks on the output.
+        assert not said.stdout, what
+    assert thief.refused() == before + len(STREAMS) - 1
+
+
+def test_nothing_is_compared_with_but_what_is_sealed(thief: Thief) -> None:
+    """What leads out of it, in what he sent: nothing of the host is shown by it, and nothing made on the host."""
+    lab, policy = thief.runner.lab, thief.runner.path(BACKUP, "/etc/runner/agent.toml")
+    before = policy.read_text()
+    policy.write_text(before.replace('sources = ["/"]', "sources = []"))
+    holder = lab.popen(
+        PAPIO, "ssh", "-i", thief.key, HERE,
+        f"exec sh -c x {TOKEN} {PROGRAM} hold {STORE} --plan={PLAN} --who=me", stdin=-1,
+    )  # fmt: skip
+    assert holder.stdout is not None and "held" in holder.stdout.readline()
+    name = lab.run(BACKUP, "date", "-u", "+%Y-%m-%dT%H%M%SZ").stdout.strip()
+    assert thief.agent("begin", STORE, name, f"--plan={PLAN}", f"--basis={newest(thief)}", "--", "/").returncode == 0
+    there, refused = f"{STORE}/.incoming/{name}/0", thief.refused()
+    lab.run(PAPIO, "sh", "-c", "rm -rf /run/link; mkdir -p /run/link; ln -s ../../../../../.. /run/link/evil")
+    for reads, code in (("", 0), (f"--reads={there}/evil/etc", 12), (f"--reads={STORE}/.partial/{name}", 12)):
+        path = f"--rsync-path={PROGRAM} keep-room {STORE} --partial={name} {reads} -- rsync"
+        said = thief.rsync("-s", "-a", "--numeric-ids", path, "/run/link/", f"{HERE}:{there}/")
+        assert said.returncode == code, said
+    assert thief.refused() == refused + 2
+    assert thief.agent("drop-partials", STORE, f"--plan={PLAN}", "--", name).returncode == 0
+    holder.communicate("")
+    policy.write_text(before)
+    thief.look()
+
+
 def test_no_disk_is_read_past_its_files(thief: Thief) -> None:
     device = thief.runner.lab.run(BACKUP, "findmnt", "--noheadings", "--output=SOURCE", STORE).stdout.strip()
     assert device.startswith("/dev/")
-    said = thief.rsync("--protect-args", "--copy-devices", f"{HERE}:{device}", "/run/stolen")
-    assert said.returncode == 23, said
+    for more, code in ((), 23), (("--copy-devices",), 12):
+        said = thief.rsync("--protect-args", *more, f"{HERE}:{device}", "/run/stolen")
+        assert said.returncode == code, said
     stolen = thief.runner.path(PAPIO, "/run/stolen")
     assert not stolen.is_file() or stolen.stat().st_size == 0
 
