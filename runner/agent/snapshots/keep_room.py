@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import math
 import os
 import signal
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from .. import clock, durable
 from ..answer import FAILED, NO_ROOM, Refused, reply
 from ..arguments import parse_as
+from ..confined import starting
+from ..host import noted
 from ..host import room as rooms
 from ..host.contract.room import KeepRoom, LookAtRoom, RoomThere
 from ..host.room import Guard, Room
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
     from ..confined.receiver import Receiver
 
 GRACE, PARTING, EAGER = 10.0, 5.0, -10
-NOT_STARTED = 127
 # prctl(2)
-SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36
+SET_CHILD_SUBREAPER = 36
 HEARD = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -65,10 +65,9 @@ def _say(text: str) -> None:
 def _run(options: KeepRoom, guard: Guard) -> int:
     before = guard.look()
     receiver = _receiver(options) if before.left else None
-    if options.partial:
-        # Ours until this process ends: the descriptor is never closed.
-        receivers.share(open_store(options.folder), options.partial)
-    ended = _watched(options, guard, receiver) if before.left else _GuardedEnd(0, before.free)
+    # Ours until this process ends: the descriptor is never closed.
+    lock = receivers.share(open_store(options.folder), options.partial) if options.partial else -1
+    ended = _watched(options, guard, receiver, lock) if before.left else _GuardedEnd(0, before.free)
     if ended.full or ended.code:
         _note(options, ended, guard.look().free)
     if not ended.full:
@@ -101,14 +100,15 @@ class _GuardedEnd(NamedTuple):
     full: Room | None
 
 
-def _watched(options: KeepRoom, guard: Guard, receiver: Receiver | None) -> _GuardedEnd:
-    """Run it to its end, or until nothing is left."""
+def _watched(options: KeepRoom, guard: Guard, receiver: Receiver | None, lock: int) -> _GuardedEnd:
+    """Run it to its end, or until nothing is left. `lock` is the descriptor of the store's, -1 without a partial."""
     argv, prctl = options.argv, _prctl()
     # What rsync has forked is ours when rsync is gone, so that nobody writes any more when we say that it failed.
     prctl(SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     mask = set(signal.pthread_sigmask(signal.SIG_BLOCK, HEARD))
-    pid = _start_confined(argv, prctl, mask, receiver) if receiver else _start(argv, prctl, mask)
+    pid, go = starting.confined(argv, prctl, mask, receiver) if receiver else starting.plain(argv, prctl, mask)
+    note = _noted(options, lock, pid, go)
     with contextlib.suppress(OSError):
         # Who is to end it must not wait for a processor behind it.
         os.nice(EAGER)
@@ -132,10 +132,30 @@ def _watched(options: KeepRoom, guard: Guard, receiver: Receiver | None) -> _Gua
             if receiver or options.partial:
                 deadline = min(deadline, time.monotonic() + GRACE)
     _part(ended_well=not status and not full)
+    if note:
+        noted.forget(note)
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
     if receiver and code == receiver.no_memory:
         _say(receiver.too_much(argv[0]))
     return _GuardedEnd(code, full)
+
+
+def _noted(options: KeepRoom, lock: int, pid: int, go: int) -> str:
+    """Note what receives, then let it, which waits at `go`; what is not confined does not, and need not be noted."""
+    try:
+        name = receivers.note(lock, options.partial, pid) if options.partial else ""
+    except Refused:
+        if go < 0:
+            return ""
+        # It ends where it is told nothing.
+        os.close(go)
+        os.waitpid(pid, 0)
+        raise
+    # One that is gone has said why.
+    with contextlib.suppress(BrokenPipeError):
+        if go >= 0:
+            os.write(go, b".")
+    return name
 
 
 def _heard(patience: float) -> int:
@@ -151,73 +171,6 @@ def _prctl() -> Callable[[int, int], int]:
     # Looked up before any fork.
     prctl: Callable[[int, int], int] = ctypes.PyDLL(None).prctl
     return prctl
-
-
-def _start(argv: Sequence[str], prctl: Callable[[int, int], int], mask: set[int]) -> int:
-    """Start it with all that is open here as it is; it is told by TERM when we are gone."""
-    us = os.getpid()
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
-        prctl(SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() == us:
-            _as_called(mask)
-            os.execvp(argv[0], tuple(argv))  # noqa: S606  (there is no shell)
-    except OSError as problem:
-        _say(f"{argv[0]!a} could not be started: {problem.strerror}")
-        sys.stderr.flush()
-    finally:
-        os._exit(NOT_STARTED)
-
-
-def _start_confined(argv: Sequence[str], prctl: Callable[[int, int], int], mask: set[int], receiver: Receiver) -> int:
-    """Start it in its view. The kernel ends it when we are gone, and whatever it has begun with it.
-
-    Nobody knows of it any more then, and what it has open may be sealed. The first process of a namespace need not
-    hear a TERM.
-    """
-    theirs, ours = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    pid = os.fork()
-    if pid:
-        # Ours stays open until we are gone.
-        os.close(theirs)
-        return pid
-    code = FAILED
-    try:
-        os.close(ours)
-        receiver.enter()
-        # Who becomes somebody else is not told any more.
-        prctl(SET_PDEATHSIG, signal.SIGKILL)
-        _require_parent(theirs)
-        _as_called(mask)
-        code = NOT_STARTED
-        os.execvpe(argv[0], tuple(argv), receiver.environment)  # noqa: S606  (there is no shell)
-    except Refused as problem:
-        _say(f"{problem.error}; {problem.do}")
-    except OSError as problem:
-        _say(f"{argv[0]!a} could not be started: {problem.strerror}")
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def _require_parent(pipe: int) -> None:
-    """Raises ProcessLookupError where the other end of the pipe, which only our parent has, is closed.
-
-    In a namespace of its own the first process sees no parent.
-    """
-    with contextlib.suppress(BlockingIOError):
-        os.read(pipe, 1)
-        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
-
-
-def _as_called(mask: set[int]) -> None:
-    """What Python ignores, and whoever called us did not; and the agent's umask is for files of the agent."""
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    os.umask(0o022)
 
 
 def _end(number: int, *known: int) -> None:

@@ -1,7 +1,8 @@
 """Who receives into a partial: ended before anything is done with it, and none begins until that is done.
 
 What has a folder or a file open writes to it wherever it is moved, also once it is sealed. So `keep-room` shares the
-byte of the partial in the store's lock (see `lock`) for as long as what it runs lives, and a verb takes it alone.
+byte of the partial in the store's lock (see `lock`) for as long as what it runs lives, and a verb takes it alone. Where
+`keep-room` was killed that byte is free before what it ran is dead, so what it runs is noted too (`host/noted`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import time
 from collections.abc import Iterable
 
 from ..answer import BUSY, Refused
+from ..host import noted
 from . import lock
-from .layout import StoreFolder, is_name, partials, sealed
+from .layout import StoreFolder, is_name, partials, read_json, sealed
 
 STEP = 0.05
 # More than what is confined has between a TERM and the KILL.
@@ -33,7 +35,14 @@ def share(store: StoreFolder, name: str) -> int:
     # Only now: until it was ours, somebody could have sealed it or dropped it.
     if name not in partials(store) or name in sealed(store):
         raise Refused(f"there is no partial {name!a}", "run `begin` first")
+    if {"composing", "composed"} & set(read_json(store.begun(name))):
+        raise Refused(f"the partial {name} has been composed already, or half", "run the job again")
     return descriptor
+
+
+def note(descriptor: int, name: str, pid: int) -> str:
+    """Note the process that receives into a partial, before it may; the name of the note. Raises Refused."""
+    return noted.note(_key(descriptor, name), pid)
 
 
 def end(descriptor: int, names: Iterable[str]) -> None:
@@ -53,6 +62,14 @@ def end(descriptor: int, names: Iterable[str]) -> None:
             if time.monotonic() >= deadline:
                 raise Refused(f"something still receives into the partial {name}", "wait until it has ended", code=BUSY)
             time.sleep(STEP)
+        if not noted.end(_key(descriptor, name), PATIENCE):
+            raise Refused(f"something still receives into the partial {name}", "wait until it has ended", code=BUSY)
+
+
+def _key(descriptor: int, name: str) -> str:
+    """A partial of this host's, by the lock of its store."""
+    status = os.fstat(descriptor)
+    return f"{status.st_dev}-{status.st_ino}-{name}"
 
 
 def _tell(pid: int) -> None:

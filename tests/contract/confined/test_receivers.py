@@ -126,21 +126,81 @@ def test_what_was_composed_of_what_was_received_is_no_place_for_a_clone(house: S
     require_nothing_written(house)
 
 
-def test_nothing_receives_into_what_is_sealed(house: Storehouse) -> None:
+def test_nothing_receives_into_what_is_composed_or_sealed(house: Storehouse) -> None:
     with house.held():
         assert begin(house, A, "--whole=/").code == 0
         with receiving(house) as one:
             sent = house.send_all(A)
             assert house.compose(A).code == 0
-            with receiving(house, place="parts") as other:
-                said = house.seal(A, sent)
-                assert said.code == 0, said.out
-                after = fingerprint(house.root / A)
-                assert [each.goes_on() for each in (one, other)] == [20, 20]
+            between = execute(argv(house, "true"))
+            said = house.seal(A, sent)
+            assert said.code == 0, said.out
+            after = fingerprint(house.root / A)
+            assert one.goes_on() == 20
         again = execute(argv(house, "true"))
     assert fingerprint(house.root / A) == after
+    assert (between.code, b"has been composed already" in between.err) == (1, True)
     assert (again.code, b"there is no partial" in again.err) == (1, True)
     require_nothing_written(house)
+
+
+# Its lock is free as soon as it is killed; all that it began is dead some time after.
+MANY = """
+import os, sys
+os.chdir(sys.argv[1])
+read, write = os.pipe()
+for each in range(60):
+    if os.fork() == 0:
+        break
+else:
+    print("ready", flush=True)
+os.close(write)
+descriptor = os.open("there", os.O_CREAT | os.O_RDWR)
+while True:
+    os.utime(descriptor)
+"""
+
+
+def test_what_receives_is_dead_before_a_verb_works_though_its_keeper_was_killed(house: Storehouse) -> None:
+    with house.held():
+        assert begin(house).code == 0
+        there = house.root / f".incoming/{A}/0"
+        keeper = subprocess.Popen(
+            argv(house, "python3", "-IS", "-c", MANY, str(there)), env=ENVIRONMENT, stdout=subprocess.PIPE
+        )
+        assert keeper.stdout and keeper.stdout.readline() == b"ready\n"
+        ((first, _), *_) = children(keeper.pid)
+        # Told to nobody: all are stopped that would hear of it.
+        script = f"""
+import os, signal, sys
+from runner.agent.store import lock, receivers
+from runner.agent.store.layout import open_store
+descriptor = lock.open_lock(open_store("{house.root}"), os.O_RDWR)
+os.kill({keeper.pid}, signal.SIGKILL)
+receivers.end(descriptor, ("{A}",))
+print(os.path.exists("/proc/{first}/cwd"), len([each for each in os.listdir("/proc") if each.isdigit() and
+    open(f"/proc/{{each}}/cmdline", "rb").read().endswith(b"{there}\\0")]))
+"""
+        said = execute((*PROGRAM[:2], "-c", script))
+        keeper.communicate()
+    assert said.out.split() == [b"False", b"0"], said
+
+
+def test_where_it_cannot_be_noted_nothing_is_received(house: Storehouse, tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir(mode=0o777)
+    (tmp_path / "open").chmod(0o777)
+    script = f"""
+import sys
+from runner.agent.host import noted
+note = noted.note
+noted.note = lambda key, pid: note(key, pid, "{tmp_path}/open")
+from runner.agent.snapshots.keep_room import keep_room
+sys.exit(keep_room(["{house.root}", "--partial={A}", "--confined", "--", "echo", "begun"]))
+"""
+    with house.held():
+        assert begin(house).code == 0
+        said = execute((*PROGRAM[:2], "-c", script))
+    assert (said.code, said.out, b"others may change" in said.err, said.err.count(b"\n")) == (1, b"", True, 1), said
 
 
 def test_who_would_receive_while_a_verb_works_is_refused(house: Storehouse) -> None:
