@@ -18,7 +18,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--with", dest="root_key", default="", metavar="FILE", help="a key with which root lets us in")
     parser.add_argument("--from", dest="source", default="", metavar="ADDRESS", help="from where the key is good")
     parser.add_argument(
-        "--allow", action="append", default=[], choices=("reboot", "poweroff"), help="how it may also end the host"
+        "--allow",
+        action="append",
+        default=[],
+        choices=("reboot", "poweroff", "updates", "upgrade"),
+        help="what it may do there beside: end the host, install updates, upgrade what is held",
     )
     commands_option(parser)
 
@@ -30,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     live = display()
     with opened(options, live) as app:
         plan = enrol.enrolling(
-            app, options.host, root_key=options.root_key, source=options.source, power=tuple(options.allow)
+            app, options.host, root_key=options.root_key, source=options.source, allow=tuple(options.allow)
         )
         show(plan_lines(plan, width=width(), commands=options.commands, zone=app.site.timezone))
         show([()])

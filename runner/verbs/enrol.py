@@ -26,11 +26,12 @@ def key_of(site: Site, host: str) -> Path:
     return Path(site.state) / "keys" / host
 
 
-def enrolling(app: App, name: str, *, root_key: str, source: str, power: tuple[str, ...]) -> Plan:
+def enrolling(app: App, name: str, *, root_key: str, source: str, allow: tuple[str, ...]) -> Plan:
     """The plan that binds our key to the policy of host `name`; the key is made if there is none yet.
 
     `root_key` is the key with which root lets us in there, "" for the usual one. `source` is the address that we have
-    there, "" for what this machine would use. UsageError, RunnerError.
+    there, "" for what this machine would use. `allow` is what the key may do beside what snapshots want. UsageError,
+    RunnerError.
     """
     host = next((each for each in app.site.hosts if each.name == name), None)
     if host is None or not app.site.live or name == app.site.controller:
@@ -49,7 +50,7 @@ def enrolling(app: App, name: str, *, root_key: str, source: str, power: tuple[s
         public=_public(app, key_of(app.site, name)),
         source=source or ("" if host.jump else reach.own_address(host.address, host.port)),
         runs=_runs(app),
-        power=power,
+        allow=allow,
     )
     return app.plan_of(enrol.draft(app.site, asked), facts)
 

@@ -26,9 +26,8 @@ _RIGHTS = (
     "chown dac_override dac_read_search fowner fsetid kill mac_admin mknod setfcap setgid setpcap setuid sys_admin "
     "sys_nice sys_resource"
 )
-_DROPPING = (
-    f"/usr/bin/setpriv --no-new-privs --bounding-set=-all,{','.join(f'+{right}' for right in _RIGHTS.split())} --"
-)
+# Before a host ends it is seen who works there: whose files are open, and who is connected to the database.
+_ENDING = "audit_write sys_ptrace"
 
 
 def run(argv: Sequence[str]) -> int:
@@ -78,7 +77,7 @@ def with_line(text: str, options: Enrol) -> str:
     """
     source = f'from="{options.from_}",' if options.from_ else ""
     bound = f'{_PROGRAM} serve {options.key}" '
-    own = f'restrict,{source}command="{_DROPPING} {bound}{options.public} runner:{options.key}'
+    own = f'restrict,{source}command="{_dropping(options)}{bound}{options.public} runner:{options.key}'
     kept = [line for line in text.split("\n") if bound not in line or line.lstrip().startswith("#")]
     blob = options.public.split(" ")[1]
     if any(blob in line and not line.lstrip().startswith("#") for line in kept):
@@ -91,6 +90,17 @@ def with_line(text: str, options: Enrol) -> str:
     while kept and not kept[-1]:
         kept.pop()
     return "\n".join((*kept, own)) + "\n"
+
+
+def _dropping(options: Enrol) -> str:
+    """What begins `serve` without the rights that nothing needs which the key may ask for."""
+    own = rights.parse(options.policy, options.key)
+    if own.packages:
+        # The scripts of packages are root's, and may need any.
+        return ""
+    kept = f"{_RIGHTS} {_ENDING}" if own.power else _RIGHTS
+    bounding = ",".join(f"+{right}" for right in kept.split())
+    return f"/usr/bin/setpriv --no-new-privs --bounding-set=-all,{bounding} -- "
 
 
 def _text(path: Path, most: int) -> str:

@@ -18,20 +18,21 @@ from runner.tools import agent
 class EnrolRequest:
     """`host` is to let `public`, a key of the controller, do what the jobs want; it comes from `source` ("": anywhere).
 
-    `runs` is how often each store gets a snapshot a day. `power` is how the key may end the host.
+    `runs` is how often each store gets a snapshot a day. `allow` is what a person allows the key beside what snapshots
+    want: see `rights`.
     """
 
     host: str
     public: str
     source: str
     runs: Mapping[str, int]
-    power: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
 
 
 def draft(site: Site, asked: EnrolRequest) -> Draft:
     """One WRITE step, with the whole policy of the key in it, and what the key will not do."""
     job, host = f"enrol-{asked.host}", site.host(asked.host)
-    policy = rights.policy(site, asked.host, asked.runs, asked.power)
+    policy = rights.policy(site, asked.host, asked.runs, asked.allow)
     options = Enrol(site.controller, asked.public, policy, asked.source)
     why = f"bind a key of {site.controller} to what the jobs of this site want of {asked.host}, and to no more"
     step = Step(
@@ -51,9 +52,11 @@ def _findings(site: Site, asked: EnrolRequest, job: str) -> tuple[Finding, ...]:
     if not asked.source:
         text = f"the key will be good from any address: it is not known which one {site.controller} has there"
         findings.append(Finding(severity="note", source=job, text=text, do="name it: --from ADDRESS"))
-    if others := rights.beyond(site, asked.host, asked.power):
+    if others := rights.beyond(site, asked.host, asked.allow):
         names = ", ".join(each.name for each in others)
         text = f"the key has no right to what {names} {'does' if len(others) == 1 else 'do'} on {asked.host}"
         do = f'let the runner of {asked.host} start that: runs_on = "{asked.host}" in jobs.toml'
+        if all(map(rights.allowable, others)):
+            do += "; or allow it to the key: --allow (docs/trust.md says what a thief may do then)"
         findings.append(Finding(severity="note", source=job, text=text, do=do))
     return tuple(findings)
