@@ -21,10 +21,11 @@ _HEAD = (
     "format = 1\n"
 )
 _LONGEST = 1 << 20
-# What the verbs of a store take, and confining what receives: capabilities(7). No network, no kernel, no other process.
+# What the verbs of a store take, and confining what receives: capabilities(7). No network and no kernel. Each verb
+# gives up more than that: confined/privileges.py.
 _RIGHTS = (
-    "chown dac_override dac_read_search fowner fsetid kill mac_admin mknod setfcap setgid setpcap setuid sys_admin "
-    "sys_nice sys_resource"
+    "chown dac_override dac_read_search fowner fsetid kill linux_immutable mac_admin mknod setfcap setgid setpcap "
+    "setuid sys_admin sys_nice sys_ptrace sys_resource"
 )
 # Before a host ends it is seen who works there: whose files are open, and who is connected to the database.
 _ENDING = "audit_write sys_ptrace"
