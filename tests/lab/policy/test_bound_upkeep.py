@@ -149,9 +149,10 @@ def test_a_thief_installs_nothing_but_what_the_archives_of_the_host_offer(bound:
 
 
 def test_a_thief_ends_the_host_four_times_a_day_and_no_more(bound: Bound) -> None:
+    refused = bound.refused()
     ended = len(bound.world.path("/root/ended").read_text().splitlines())
     codes = [bound.ask("shutdown", "-r", "now").returncode for _ in range(5)]
     assert codes.count(0) == 4 - ended
     assert len(bound.world.path("/root/ended").read_text().splitlines()) == 4
-    told = bound.runner("run", "reboot-backup-server1", "--yes")
-    present(told.said + told.mail.flat, ["of the key papio", "refused there"])
+    assert "4 times in the last 24 hours" in bound.ask("shutdown", "-r", "now").stdout
+    assert bound.refused() > refused
