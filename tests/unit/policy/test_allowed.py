@@ -191,6 +191,6 @@ def test_a_line_keeps_the_rights_that_what_is_allowed_needs_and_no_more() -> Non
         with_line("", options._replace(policy=TABLE.replace("[keys.papio]", f"[keys.papio]{more}", 1)))
         for more in ("", '\npower = ["reboot"]', '\npackages = ["updates"]')
     )
-    assert "+sys_ptrace" not in plain and "+sys_ptrace" in power
+    assert "+audit_write" not in plain and "+audit_write" in power
     assert all("setpriv --no-new-privs --bounding-set=-all," in line for line in (plain, power))
     assert packages.startswith('restrict,command="/usr/local/sbin/runner-agent serve papio" ')
