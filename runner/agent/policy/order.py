@@ -15,11 +15,12 @@ _ANOTHER = "make another order, read it, have it signed: runner enrol HOST --out
 
 
 class HostOrder(NamedTuple):
-    """What an order says: for which machine and policy (`was`), the how manieth, the program and the table."""
+    """What an order says: for which machine, policy (`was`) and program (`replaces`), the how manieth; what comes."""
 
     machine: str
     number: int
     was: str
+    replaces: str
     agent: str
     size: int
     table: str
@@ -38,7 +39,7 @@ class HostStanding(NamedTuple):
     as_ordered: bool
 
 
-_KINDS = {"format": int, "machine": str, "number": int, "was": str, "agent": str, "size": int}
+_KINDS = {"format": int, "machine": str, "number": int, "was": str, "replaces": str, "agent": str, "size": int}
 
 
 def read(text: str) -> HostOrder:
@@ -71,5 +72,8 @@ def require_fits(order: HostOrder, host: HostStanding) -> None:
         raise Denied(f"that order has the number {order.number}, and {host.taken} was taken here", _ANOTHER)
     if order.was != host.was:
         raise Denied("the policy of this host is not the one that the order was made for", _ANOTHER, code=STALE)
+    # Put in place already, where it was cut off before the policy was.
+    if host.agent not in (order.replaces, order.agent):
+        raise Denied("the agent of this host is not the one that the order replaces", _ANOTHER, code=STALE)
     if not 0 < order.size <= MOST_PROGRAM:
         raise Denied(f"no program has {order.size} bytes", _ANOTHER)

@@ -44,6 +44,7 @@ def text(site: Site, host: str, known: OrderStanding, program: bytes, table: str
         f'machine = "{known.machine}"',
         f"number = {known.taken + 1}",
         f'was = "{known.was}"',
+        f'replaces = "{known.agent}"',
         f'agent = "{digest}"',
         f"size = {len(program)}",
     )

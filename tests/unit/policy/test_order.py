@@ -32,6 +32,7 @@ def test_what_is_written_is_what_a_host_reads() -> None:
     assert (known.machine, known.number, known.was, known.size) == (MACHINE, 4, WAS, 7)
     assert known.table == TABLE and "#   - floor = 30\n#   + floor = 1\n" in ORDER
     order.require_fits(known, HOST)
+    order.require_fits(known, HOST._replace(agent=known.agent))
     same = written.text(SITE, parts.SERVER, STANDING._replace(policy=TABLE), b"program", TABLE)
     assert "nothing changes." in same and "#   +" not in same
 
@@ -97,6 +98,7 @@ def test_no_order_reaches_beyond_the_table_of_its_key(table: str) -> None:
         ({"taken": 4}, "has the number 4, and 4 was taken here", 1),
         ({"taken": 9}, "has the number 4, and 9 was taken here", 1),
         ({"was": "00" * 32}, "is not the one that the order was made for", STALE),
+        ({"agent": "00" * 32}, "is not the one that the order replaces", STALE),
     ],
 )
 def test_an_order_is_for_one_host_as_it_is_now(differs: dict[str, Any], says: str, code: int) -> None:
