@@ -248,7 +248,7 @@ def _step(plan: Plan, step: Step, width: int, whole: bool) -> list[Line]:
     notes += [f"also when {_names(step.despite, step.job)} failed"] if step.despite else []
     action = step.action
     if isinstance(action, Command) and action.artifact:
-        notes.append(f"is given {action.artifact} ({action.sha256[:12]})")
+        notes.append(one_line(f"is given {action.artifact} ({action.sha256[:12]})"))
     if isinstance(action, PutFile):
         text = f"puts {action.artifact} ({action.sha256[:12]}) at {action.path}, mode {action.mode:o}"
         commands = [("", one_line(text))]

@@ -14,7 +14,10 @@ from runner.agent.policy import keepers, order, rights, text
 from runner.agent.policy.contract.take import OrderStanding
 from runner.jobs.policy import order as written
 from runner.jobs.policy.rights import policy
-from runner.model.plan import Command
+from runner.model.plan import Command, PutFile
+from runner.planning import planner
+from runner.report.line import plain
+from runner.report.plan import plan_lines
 from runner.tools.keepers import lines
 from tests.unit import parts
 
@@ -179,3 +182,7 @@ def test_the_plan_has_the_order_word_for_word_and_the_program_beside_it() -> Non
     assert isinstance(step.action, Command)
     assert step.action.argv[1:] == ("take", parts.PAPIO, f"--order={ORDER}", "--signatures=signatures")
     assert (step.action.artifact, step.action.sha256, step.host) == ("runner-agent", "ab" * 32, parts.SERVER)
+    # Whichever agent is there takes it: no other is put there first.
+    plan = planner.assemble(SITE, (draft,), parts.facts({parts.SERVER: {"program": "old"}}), {})
+    assert plan.steps == (step,) and not isinstance(plan.steps[0].action, PutFile)
+    assert "is given runner-agent (abababababab)" in plain(plan_lines(plan))
