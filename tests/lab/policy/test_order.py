@@ -56,7 +56,7 @@ def older_agent(thief: Thief) -> None:
 
 
 def test_two_keepers_change_the_policy_and_the_agent_and_nobody_else_does(thief: Thief) -> None:
-    runner, lab = thief.runner, thief.runner.lab
+    runner = thief.runner
     older_agent(thief)
     before, refused = standing(thief), thief.refused()
     assert "of another version than the runner" in runner.run("plan", "backup-papio").said
@@ -69,37 +69,32 @@ def test_two_keepers_change_the_policy_and_the_agent_and_nobody_else_does(thief:
     sign(thief, "anna")
     said = runner.run("enrol", BACKUP, "--order", ORDER)
     assert said.code == 4 and f"{BACKUP} wants 2 of its keepers to sign {ORDER}, and only anna has" in said.said, said
-    text, stranger = runner.path(PAPIO, ORDER).read_text(), sign(thief, "anna", "eve")
-    attempts = (
-        (text, stranger),
-        (text.replace("floor = 20", "floor = 1"), sign(thief, "anna", "karl")),
-        (text.replace("number = 1", "number = 9"), sign(thief, "anna", "karl")),
-        ("", ""),
-        (text, sign(thief, "anna", "karl") + "x" * 30_000),
+    text, stranger, both = (
+        runner.path(PAPIO, ORDER).read_text(),
+        sign(thief, "anna", "eve"),
+        sign(thief, "anna", "karl"),
     )
+    attempts = ((text, stranger), (text.replace("floor = 20", "floor = 1"), both), (text, both + "x" * 30_000))
     for order, given in attempts:
         said = take(thief, order, given)
         assert said["error"] and said["do"], said
     # What is signed comes with another program.
-    assert "is not the one that it names" in take(thief, text, sign(thief, "anna", "karl"), "junk")["error"]
-    assert "for another key" in take(thief, text, sign(thief, "anna", "karl"), key="karl")["error"]
+    assert "is not the one that it names" in take(thief, text, both, "junk")["error"]
+    assert "for another key" in take(thief, text, both, key="karl")["error"]
     assert standing(thief) == before
     assert thief.refused() == refused + len(attempts) + 2, "the keepers are told of each"
 
-    sign(thief, "anna", "karl")
     said = runner.good("enrol", BACKUP, "--order", ORDER, "--commands")
     assert "is given runner-agent" in said.said and "number = 1" in said.said
     after = standing(thief)
     assert {name for name in after if after[name] != before[name]} == {PROGRAM, POLICY}
     policy = runner.path(BACKUP, POLICY).read_text()
     assert "floor = 20" in policy and "signed = 2" in policy and "taken = 1" in policy
-    # The runner's own agent answers there now, and what was taken is not taken again.
-    lab.run(BACKUP, PROGRAM, "refused", "--forget")
-    assert "another version than" not in runner.run("plan", "backup-papio").said
+    # What was taken is not taken again, also where somebody there has taken it back.
     assert "already done" in runner.good("enrol", BACKUP, "--order", ORDER).said
     runner.path(BACKUP, POLICY).write_text(policy.replace("floor = 20", "floor = 25"))
     changed = standing(thief)
-    assert "1 was taken here" in take(thief, text, sign(thief, "anna", "karl"))["error"]
+    assert "1 was taken here" in take(thief, text, both)["error"]
     assert standing(thief) == changed
 
 
