@@ -8,6 +8,7 @@ import os
 import sys
 
 from .answer import TROUBLE, Refused, refusal, refuse
+from .confined import privileges
 
 VERBS = {
     "probe": "probe:run",
@@ -115,6 +116,7 @@ def work() -> int:
     # Whatever the umask of whoever calls: what is made here is root's alone, unless it is given another mode.
     os.umask(0o077)
     try:
+        privileges.keep("".join(sys.argv[1:2]))
         code = _run(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:

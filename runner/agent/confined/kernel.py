@@ -5,6 +5,7 @@ By these and not by unshare(1) and mount(8), whose starts would take longer than
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import struct
@@ -81,6 +82,30 @@ def become(uid: int, rights: Sequence[int]) -> None:
         raise cannot("capset")
     if any(libc.prctl(_AMBIENT, _RAISE, each, 0, 0) for each in rights) or libc.prctl(_NO_NEW, 1, 0, 0, 0):
         raise cannot("prctl")
+
+
+def give_up(uid: int, rights: Sequence[int]) -> None:
+    """Be that user, with at most these of our capabilities, for ever; what cannot be given up is kept.
+
+    Where user ids are not all known to the kernel, as in some containers, we stay who we are.
+    """
+    libc = _libc()
+    libc.prctl(_NO_NEW, 1, 0, 0, 0)
+    for each in range(_MOST):
+        if each not in rights:
+            libc.prctl(_DROP, each, 0, 0, 0)
+    libc.prctl(_KEEP_CAPS, 1, 0, 0, 0)
+    with contextlib.suppress(OSError):
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    head, held = struct.pack("=Ii", _CAPABILITIES_3, 0), ctypes.create_string_buffer(24)
+    if libc.capget(head, held):
+        return
+    _, low, _, _, high, _ = struct.unpack("=6I", held.raw)
+    mask = sum(1 << each for each in rights) & (high << 32 | low)
+    low, high = mask & 0xFFFFFFFF, mask >> 32
+    libc.capset(head, struct.pack("=6I", low, low, 0, high, high, 0))
 
 
 def refuse_calls(steps: bytes) -> None:

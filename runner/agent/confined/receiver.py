@@ -16,8 +16,9 @@ from .view import View
 # As in the runner's ssh_through.py, which rsync calls for its ssh: where the runner listens, and the connection to it.
 _ADDRESS, _CONNECTED = "RUNNER_CONNECTIONS", "RUNNER_CONNECTED"
 # Above people's and packages' own, below those that systemd gives to services and a drill to its servers. What receives
-# at the same time may share one: neither sees the other.
-_IDS = range(60999, 60899, -1)
+# at the same time may share one: neither sees the other. It hardly ever does: what is bounded for one user, such as its
+# processes, one stranger cannot take from all.
+_IDS = range(60900, 61000)
 # All that it has in its environment.
 _NEEDED = ("PATH", "LC_ALL", "LANG", "LANGUAGE", "TZ")
 # A name costs rsync 3.5.0 72 bytes (4,224,000 names: 300 MiB), and what it is called and has beside that.
@@ -65,12 +66,14 @@ def prepared(writes: Sequence[str], reads: Sequence[str]) -> Receiver:
 
 def nobody() -> int:
     """The id of a user whom this host does not know."""
-    for number in _IDS:
+    own = os.getpid()
+    for each in _IDS:
+        number = _IDS[(each + own) % len(_IDS)]
         try:
             pwd.getpwuid(number)
         except KeyError:
             return number
-    raise Refused(f"all user ids from {_IDS[-1]} to {_IDS[0]} are taken", "free one: what receives needs it")
+    raise Refused(f"all user ids from {_IDS[0]} to {_IDS[-1]} are taken", "free one: what receives needs it")
 
 
 def _connection(address: str) -> int:

@@ -12,6 +12,8 @@ from pathlib import Path
 # In the environment of whatever only answers a question, and of what that starts: nobody need wait for it.
 MARK = {"RUNNER_ASKS": "1"}
 ENDED = (b"Z", b"X")
+# capabilities(7)
+_SYS_PTRACE = 19
 
 _MARKS = frozenset(f"{name}={value}".encode() for name, value in MARK.items())
 # Between its start and its environment a program has neither for some microseconds, or longer on a busy host.
@@ -48,13 +50,14 @@ def started(pid: int) -> int:
 def processes(root: Path = Path("/")) -> Iterator[Path]:
     """The folder of every process that runs now and was started in the pid namespace that we are in.
 
+    Root may lack the right to see where one was started: that one is among them.
     Raises OSError where not even we are among them: then nothing is known of the others either.
     """
     if root == Path("/") and not (root / "proc/self/stat").exists():
         raise OSError(errno.ENOENT, "no process can be seen, so /proc is not mounted", "/proc")
     ours = _namespace(root / "proc/self")
     for entry in sorted((root / "proc").glob("[1-9]*")):
-        if entry.name.isdigit() and _namespace(entry) == ours:
+        if entry.name.isdigit() and _namespace(entry, ours) == ours:
             yield entry
 
 
@@ -62,7 +65,9 @@ def is_entered(folder: Path) -> bool:
     """Whether a process works in the folder or below it, or has something open there; or nobody can see that."""
     try:
         inside = f"{folder.resolve()}/"
-        return any(f"{place}/".startswith(inside) for process in processes() for place in _places(process))
+        return not _sees() or any(
+            f"{place}/".startswith(inside) for process in processes() for place in _places(process)
+        )
     except OSError:
         return True
 
@@ -75,6 +80,13 @@ def _places(process: Path) -> Iterator[str]:
     for link in links:
         with contextlib.suppress(OSError):
             yield str(link.readlink())
+
+
+def _sees() -> bool:
+    """Whether we are shown where other users' processes are: root is, unless that right was taken; others never are."""
+    status = Path("/proc/self/status").read_text("ascii", "replace")
+    held = next((int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:")), 0)
+    return os.geteuid() != 0 or bool(held >> _SYS_PTRACE & 1)
 
 
 def asked(process: Path) -> bool:
@@ -93,8 +105,10 @@ def asked(process: Path) -> bool:
     return False
 
 
-def _namespace(process: Path) -> str:
+def _namespace(process: Path, unseen: str = "") -> str:
     try:
         return str((process / "ns/pid").readlink())
+    except PermissionError:
+        return unseen if os.geteuid() == 0 else ""
     except OSError:
         return ""

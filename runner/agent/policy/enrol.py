@@ -18,10 +18,11 @@ from .contract.enrol import Enrol, Enrolled
 FOLDER = Path(rights.POLICY).parent
 _PROGRAM = "/usr/local/sbin/runner-agent"
 _LONGEST = 1 << 20
-# What the verbs of a store take, and confining what receives: capabilities(7). No network, no kernel, no other process.
+# What the verbs of a store take, and confining what receives: capabilities(7). No network and no kernel. Each verb
+# gives up more than that: confined/privileges.py.
 _RIGHTS = (
-    "chown dac_override dac_read_search fowner fsetid kill mac_admin mknod setfcap setgid setpcap setuid sys_admin "
-    "sys_nice sys_resource"
+    "chown dac_override dac_read_search fowner fsetid kill linux_immutable mac_admin mknod setfcap setgid setpcap "
+    "setuid sys_admin sys_nice sys_ptrace sys_resource"
 )
 _SETPRIV = "/usr/bin/setpriv"
 _DROPPING = f"{_SETPRIV} --no-new-privs --bounding-set=-all,{','.join(f'+{right}' for right in _RIGHTS.split())} --"

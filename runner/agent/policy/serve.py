@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 from ..answer import Denied, Refused, refuse
 from ..arguments import parse_as
+from ..confined import privileges
 from ..store.layout import open_store
-from . import allowed, lending, limits, refusals, wire
+from . import allowed, lending, limits, places, refusals, wire
 from .contract.serve import Serve
 from .newest import newest
 from .rights import ALL, Rights, rights_of
@@ -59,6 +60,7 @@ def run(argv: Sequence[str]) -> int:
         request = wire.read(command)
         asked, token = " ".join(request.words), request.token
         _announce(token)
+        places.take(key)
         return _Service(rights_of(key), request).done()
     except Refused as refused:
         if isinstance(refused, Denied):
@@ -145,6 +147,7 @@ class _Service(NamedTuple):
         from .. import __main__ as door  # noqa: PLC0415  (it imports this)
 
         sys.argv = [sys.argv[0], *words]
+        privileges.keep(words[0])
         code: int = door.perform(list(words))
         return code
 

@@ -121,6 +121,15 @@ os.write(1, os.read(os.open("0", 0, dir_fd=folder), 1000))"""
 
 
 @needs_root
+def test_root_who_may_not_see_where_others_are_takes_it_that_somebody_is(tmp_path: Path) -> None:
+    """As in some containers: a look that is not allowed has not found that nobody is there."""
+    script = "import sys, pathlib; from runner.agent.host.processes import is_entered as e; print(e(pathlib.Path(sys.argv[1])))"
+    for rights, said in ((), "False"), (("setpriv", "--bounding-set=-sys_ptrace", "--"), "True"):
+        argv = (*rights, sys.executable, "-c", script, tmp_path)
+        assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip() == said
+
+
+@needs_root
 def test_whoever_is_not_root_recycles_what_is_closed_to_him(ready: Storehouse) -> None:
     with everywhere(ready) as house:
         for name in SEALED:
