@@ -16,9 +16,9 @@ PATIENCE = 40
 class OwnCommand(NamedTuple):
     """A command that jobs about packages say: how many words of it are always the same, and SHA-256 of these.
 
-    `rest` is what the words after them are (see policy/commands.py), `use` who says it: a look, a step of a plan, or
-    what a plan has go on without its connection. `upgrade`: only a job of that kind, which frees what is held. `ends`:
-    also a job that ends the host.
+    `rest` is what the words after them are (see policy/upkeep/commands.py), `use` who says it: a look, a step of a
+    plan, or what a plan has go on without its connection. `upgrade`: only a job of that kind, which frees what is held.
+    `ends`: also a job that ends the host.
     """
 
     digest: str

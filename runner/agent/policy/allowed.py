@@ -8,8 +8,8 @@ from typing import Any
 
 from ..answer import Denied, Refused
 from ..arguments import PATH, parse_as
-from . import upkeep
 from .rights import FURTHER, NEWEST, Rights
+from .upkeep import verbs as upkeep
 from .verdict import DO, Allowed, Rule, denied, elsewhere, of_store
 
 SCANS = "/var/lib/runner/scans/"
@@ -31,7 +31,7 @@ def require_question(rights: Rights, argv: Sequence[str]) -> Allowed:
         return require(rights, argv[1:])
     if argv[:1] == ("runner-agent",) or not (rights.power or rights.packages):
         raise denied(rights, f"look with {' '.join(argv[:2])[:40]!a}")
-    from . import commands  # noqa: PLC0415  (few have a right to any)
+    from .upkeep import commands  # noqa: PLC0415  (few have a right to any)
 
     commands.require(rights, argv, commands.LOOK)
     return Allowed()
@@ -104,6 +104,12 @@ def _looks_at_disks(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
     return Allowed()
 
 
+def _of_its_own(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
+    if given.key != rights.name:
+        raise Denied(f"the key {rights.name} presents no order for another key", DO)
+    return Allowed()
+
+
 _ASKED = ("up", "outdated", "detached", "idle", "restored", "in-newest", "boot-checks", "chain")
 # The contract of each verb that a key may have, and the rule.
 _VERBS: Mapping[str, tuple[str, Rule]] = {
@@ -156,5 +162,7 @@ _VERBS: Mapping[str, tuple[str, Rule]] = {
     "walk": ("snapshots.contract.walk:Walk", _of_sources),
     "boot-checks": ("power.contract:LookAtBoot", _looks_at_disks),
     "access": ("access.contract:LookAtAccess", _looks_at_host),
+    "take": ("policy.contract.take:Take", _of_its_own),
+    "taken": ("policy.contract.take:AskTaken", _of_its_own),
     **upkeep.VERBS,
 }

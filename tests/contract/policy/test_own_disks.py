@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.agent.policy import disks
 from runner.agent.policy.rights import Rights, StoreRights
+from runner.agent.policy.upkeep import disks
 from tests.mounts import attached, need_loops
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")

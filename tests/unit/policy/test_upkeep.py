@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,8 @@ from hypothesis import strategies as st
 
 from runner.agent.answer import Denied, Refused
 from runner.agent.packages import families as rows
-from runner.agent.policy import allowed, power
+from runner.agent.policy import allowed
+from runner.agent.policy.upkeep import power
 from runner.jobs.packages.debian import apt, holds, survey
 from runner.jobs.packages.debian.family import Debian
 from runner.jobs.packages.redhat import dnf, rpm
@@ -29,16 +29,10 @@ from tests.unit.policy.upkeep_words import (
     STORE,
     UPDATES,
     UPGRADE,
-    host,
+    Played,
     judge,
     said,
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _host() -> Iterator[None]:
-    with host():
-        yield
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -130,6 +124,20 @@ def test_what_is_held_is_upgraded_by_a_job_of_that_kind_alone_and_held_again() -
             judge(UPGRADE, (*detach, *holds.upgrade(updates, free, again)))
     with pytest.raises(Denied):
         judge(UPGRADE, (*detach, *apt.install(updates)))
+
+
+class Bounded(Played):
+    """The same with another line."""
+
+    def is_bounded(self) -> bool:
+        """As the line of a key without is."""
+        return True
+
+
+def test_nothing_is_installed_over_a_line_that_keeps_rights_from_scripts() -> None:
+    judge(ALL, INSTALLS[0])
+    with pytest.raises(Refused, match="authorized_keys"):
+        judge(ALL, INSTALLS[0], Bounded())
 
 
 HOSTILE = (

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-import pytest
-
 from hooks import fsck_steps
-from runner.agent.packages import families as rows
-from runner.agent.policy import allowed, commands, disks
+from runner.agent.policy import allowed
 from runner.agent.policy.rights import Rights, StoreRights
+from runner.agent.policy.upkeep import commands, verbs
+from runner.agent.policy.upkeep.here import Here
 from runner.jobs.catalogue import KINDS
 from runner.model.facts import Facts
 from runner.model.plan import Argv, Check, Command, WaitFor
@@ -40,32 +38,44 @@ INSTALLED = (
 )
 
 
-@contextmanager
-def host() -> Iterator[None]:
-    """This host has those packages, and the disk of the store."""
-    known = "".join(f"ii \t{name}\tamd64\t1.0\n" for name in INSTALLED)
-    debian = rows.FAMILIES["dpkg"]._replace(
-        listing=("printf", "%s", known), needed=(), strange=lambda words, held: tuple(sorted({*words} - _offered(held)))
-    )
-    red_hat = rows.FAMILIES["rpm"]._replace(strange=lambda words, held: tuple(w for w in words if "evil" in w))
-    with pytest.MonkeyPatch.context() as patched:
-        for name, row in (("dpkg", debian), ("rpm", red_hat)):
-            patched.setitem(rows.FAMILIES, name, row)  # type: ignore[arg-type]
-        patched.setattr(commands, "old_units", lambda: ["cron.service"])
-        patched.setattr(disks, "is_own_device", lambda rights, device: device == "/dev/sdb1")
-        yield
+class Played(Here):
+    """A host with those packages, and the disk of the store."""
+
+    def strange(self, family: str, words: Sequence[str], *, held: bool) -> tuple[str, ...]:
+        """By what its archives offer; dnf offers all but what is evil."""
+        if family == "dpkg":
+            return tuple(sorted({*words} - _offered(held)))
+        return tuple(word for word in words if not word.endswith(".x86_64") or "evil" in word)
+
+    def installed(self, family: str) -> Collection[str]:
+        """Always the same."""
+        return INSTALLED
+
+    def old_units(self) -> Collection[str]:
+        """One."""
+        return ("cron.service",)
+
+    def is_own_device(self, rights: Rights, device: str) -> bool:
+        """One is."""
+        return device == "/dev/sdb1"
+
+    def is_bounded(self) -> bool:
+        """As the line of a key with `packages` is."""
+        return False
 
 
 def _offered(held: bool) -> set[str]:
     return {*OFFERED, *HELD} if held else {*OFFERED}
 
 
-def judge(rights: Rights, words: Sequence[str]) -> None:
+def judge(rights: Rights, words: Sequence[str], here: Here = Played()) -> None:  # noqa: B008
     """As serve does with a step, a guard or a lock."""
-    if words[0] == PROGRAM:
-        allowed.require(rights, words[1:])
+    if words[0] != PROGRAM:
+        commands.require(rights, words, commands.STEP, here=here)
+    elif words[1] == "detach":
+        verbs.detaches(rights, allowed.options("detached.contract:Detach", words[2:]), here)
     else:
-        commands.require(rights, words, commands.STEP)
+        allowed.require(rights, words[1:])
 
 
 def said(site: Site, job: Job, facts: Facts) -> tuple[tuple[Argv, ...], tuple[Argv, ...]]:

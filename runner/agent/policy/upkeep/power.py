@@ -9,10 +9,12 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .. import durable, regular
-from ..answer import Denied, Refused
-from . import disks, refusals
-from .rights import Rights
+from ... import durable, regular
+from ...answer import Denied, Refused
+from .. import refusals
+from ..rights import Rights
+from . import disks
+from .here import Here
 
 ENDS: Mapping[tuple[str, ...], str] = {
     ("systemctl", "reboot"): "reboot",
@@ -39,12 +41,12 @@ def digest(words: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(list(words)).encode()).hexdigest()
 
 
-def is_look(rights: Rights, words: tuple[str, ...]) -> bool:
+def is_look(rights: Rights, words: tuple[str, ...], here: Here) -> bool:
     """Whether a job that ends a host asks this before, and the key may end it."""
     return bool(rights.power) and (words in _LOOKS or digest(words) == SESSIONS)
 
 
-def is_step(rights: Rights, words: tuple[str, ...]) -> bool:
+def is_step(rights: Rights, words: tuple[str, ...], here: Here) -> bool:
     """Whether such a job does this, to the disks of the key's stores or to no disk at all."""
     if not rights.power:
         return False
@@ -55,13 +57,13 @@ def is_step(rights: Rights, words: tuple[str, ...]) -> bool:
     if words[:1] == ("tune2fs",) and words[1::2] == ("-i", "-c", "--") and len(words) == 7:
         every, most, device = words[2::2]
         fits = _EVERY.fullmatch(every) is not None and _MOUNTS.fullmatch(most) is not None
-        return fits and disks.is_own_device(rights, device)
+        return fits and here.is_own_device(rights, device)
     return words in _WORDS
 
 
-def is_detached(rights: Rights, words: tuple[str, ...]) -> bool:
+def is_detached(rights: Rights, words: tuple[str, ...], here: Here) -> bool:
     """Whether such a job has this go on without its connection: the check of a disk."""
-    return bool(rights.power) and words[:-1] == _CHECK and disks.is_own_device(rights, words[-1])
+    return bool(rights.power) and words[:-1] == _CHECK and here.is_own_device(rights, words[-1])
 
 
 def count(key: str, folder: Path = refusals.FOLDER) -> None:

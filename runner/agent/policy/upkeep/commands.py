@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
-from ..packages.families import FAMILIES, FamilyRow, OwnCommand
-from ..packages.installed import installed, listed
+from ...answer import Refused
+from ...packages.families import FAMILIES, FamilyRow, OwnCommand
+from ..rights import Rights
+from ..verdict import denied
 from . import power
-from .rights import Rights
-from .verdict import denied
+from .here import HERE, Here
 
 LOOK, STEP, DETACHED = "look", "step", "detached"
 # Of names of packages, as jobs.toml has them in `hold`: no option, no path, nothing of a shell.
 _PATTERN = re.compile(r"[A-Za-z0-9_*?\[][A-Za-z0-9_.+:~*?\[\]!^-]*")
 _LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+:~^-]*")
 _RESTART = ("systemctl", "restart", "--")
+# In the middle of an installation a script that lacks a right would leave a package half there.
+_BOUNDED = "the line of this key in authorized_keys was written without `packages`, and keeps rights from their scripts"
 _EXCLUDED, _INSTALL, _END = "--exclude=", "install", "--"
 
 
-def require(rights: Rights, words: Sequence[str], use: str, packages: str = "") -> None:
+def require(rights: Rights, words: Sequence[str], use: str, packages: str = "", here: Here = HERE) -> None:
     """Denied unless a job of a kind that the key may have says exactly this.
 
     `use` is how: LOOK for a probe, STEP for a step, DETACHED for what goes on without its connection; then `packages`
@@ -32,25 +34,20 @@ def require(rights: Rights, words: Sequence[str], use: str, packages: str = "") 
     """
     words = tuple(words)
     with_power = {LOOK: power.is_look, STEP: power.is_step, DETACHED: power.is_detached}[use]
-    if not packages and with_power(rights, words):
+    if not packages and with_power(rights, words, here):
         return
     if rights.packages and use == STEP and words[:3] == _RESTART and len(words) == 4:
-        if words[3] not in old_units():
+        if words[3] not in here.old_units():
             raise denied(rights, f"restart {words[3][:60]!a}, which runs no files that were replaced")
         return
     for name, row in FAMILIES.items():
         own = _own(row, words)
         if own and own.use == use and (packages == name or use != DETACHED) and _has(rights, own):
-            _Rest(rights, name, own.upgrade).require(own.rest, words[own.fixed :])
+            if use == DETACHED and here.is_bounded():
+                raise Refused(_BOUNDED, "where the key of root is: runner enrol HOST --allow ..., as before")
+            _Rest(rights, name, own.upgrade, here).require(own.rest, words[own.fixed :])
             return
     raise denied(rights, "that here")
-
-
-def old_units() -> Sequence[str]:
-    """The services here that run files which an upgrade replaced."""
-    from ..packages.outdated import old_files  # noqa: PLC0415  (few ask)
-
-    return old_files(Path("/")).services
 
 
 def _own(row: FamilyRow, words: Sequence[str]) -> OwnCommand | None:
@@ -67,8 +64,8 @@ def _has(rights: Rights, own: OwnCommand) -> bool:
 class _Rest:
     """The words of a command that change, of packages of that family; `free`: also of what the host holds."""
 
-    def __init__(self, rights: Rights, family: str, free: bool) -> None:
-        self._rights, self._family, self._free = rights, family, free
+    def __init__(self, rights: Rights, family: str, free: bool, here: Here) -> None:
+        self._rights, self._family, self._free, self._here = rights, family, free, here
         self._row = FAMILIES[family]
 
     def require(self, kind: str, words: Sequence[str]) -> None:
@@ -95,14 +92,14 @@ class _Rest:
 
     def _names(self, words: Sequence[str], coming: Sequence[str] = ()) -> None:
         """Packages that are installed here, or are `coming`: programs take other words for much else."""
-        known = {name for name, _ in installed(listed(self._family, {})).versions}
+        known = self._here.installed(self._family)
         names = [self._row.split(word)[0] for word in words]
         self._all(bool(words) and all(name in known or name in coming for name in names), words)
 
     def _changes(self, words: Sequence[str]) -> None:
         """Each package in the very version to which this host would upgrade it now, and nothing beside."""
         self._all(bool(words) and all(map(self._row.change.fullmatch, words)), words)
-        if strange := self._row.strange(words, self._free):
+        if strange := self._here.strange(self._family, words, held=self._free):
             what = f"{strange[0][:80]!a}: no upgrade that the archives of this host offer it now"
             raise denied(self._rights, f"install {what}")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..arguments import PATH
-from ..host.mounts import mounts, number_of, superblock, unescaped
-from .rights import Rights
+from ...arguments import PATH
+from ...host.mounts import mounts, number_of, superblock, unescaped
+from ..rights import Rights
 
 _FSTAB = "/etc/fstab"
 _UUID = slice(0x68, 0x78)

@@ -6,11 +6,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..arguments import PLAN
-from .rights import Rights
-from .verdict import Allowed, Rule, denied, elsewhere, of_store
+from ...arguments import PLAN
+from ..rights import Rights
+from ..verdict import Allowed, Rule, denied, elsewhere, of_store
+
+if TYPE_CHECKING:
+    from .here import Here
 
 _UNIT = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9:_.@\\-]{0,199}")
 # A package's name is never an option, whatever is asked with it.
@@ -58,11 +61,12 @@ def _in_use(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
     return Allowed()
 
 
-def _detaches(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
+def detaches(rights: Rights, given: Any, here: Here | None = None) -> Allowed:  # noqa: ANN401
     """Only what a job has go on without its connection, under its own plan; and what was begun for this very key."""
-    from ..detached import records  # noqa: PLC0415  (few ask)
-    from ..store.layout import read_json  # noqa: PLC0415
+    from ...detached import records  # noqa: PLC0415  (few ask)
+    from ...store.layout import read_json  # noqa: PLC0415
     from . import commands  # noqa: PLC0415
+    from .here import HERE  # noqa: PLC0415
 
     if not (rights.power or rights.packages) or given.then or given.env or given.root or elsewhere(given, ""):
         raise denied(rights, "have that go on here")
@@ -73,7 +77,7 @@ def _detaches(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
         raise denied(rights, "what was not begun for it")
     if (given.again or given.seen) and not given.argv:
         return Allowed()
-    commands.require(rights, given.argv, commands.DETACHED, given.packages)
+    commands.require(rights, given.argv, commands.DETACHED, given.packages, here or HERE)
     now = time.time()
     begun = [each for each in records.places(given.state) if read_json(each.began).get("by") == rights.name]
     if len([each for each in begun if abs(now - each.began.stat().st_mtime) < _DAY]) >= _BEGUN:
@@ -89,5 +93,5 @@ VERBS: Mapping[str, tuple[str, Rule]] = {
     "release": ("store.contract.hold:Release", _with_power),
     "take-over": ("store.contract.hold:TakeOver", _with_power),
     "in-use": ("power.contract:InUse", _in_use),
-    "detach": ("detached.contract:Detach", _detaches),
+    "detach": ("detached.contract:Detach", detaches),
 }
