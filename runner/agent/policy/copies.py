@@ -14,7 +14,7 @@ from typing import NamedTuple, Tuple  # noqa: UP035
 
 from ..answer import Denied, Refused
 from ..arguments import PATH
-from . import allowed
+from .verdict import DO
 
 _PROGRAM, _SENDS = ("rsync", "--server"), ("rsync", "--server", "--sender")
 # Those that come before the stream, and what both ends can: rsync(1), --protect-args.
@@ -117,4 +117,4 @@ def _place(word: str) -> str:
 
 
 def _denied(what: str) -> Denied:
-    return Denied(what, allowed.DO)
+    return Denied(what, DO)

@@ -15,6 +15,7 @@ from . import allowed, copies
 from .copies import is_in
 from .newest import newest
 from .rights import ALL, Rights
+from .verdict import DO, Allowed
 
 
 def look(rights: Rights, words: Sequence[str]) -> int:
@@ -28,9 +29,9 @@ def look(rights: Rights, words: Sequence[str]) -> int:
         reads += readable(rights, path)
     # A folder above what it may read shows the way to that, and nothing else.
     if not any(is_in(asked.place, each) or is_in(each, asked.place) for each in reads):
-        raise Denied(f"the key {rights.name} has no right to read {asked.place[:100]!a}", allowed.DO)
+        raise Denied(f"the key {rights.name} has no right to read {asked.place[:100]!a}", DO)
     if not (asked.sends or asked.looks) or asked.keeps or asked.compares:
-        raise Denied(f"the key {rights.name} only looks so", allowed.DO)
+        raise Denied(f"the key {rights.name} only looks so", DO)
     return looking.lend(asked.argv, reads, hidden)
 
 
@@ -48,7 +49,7 @@ def receiving(rights: Rights, words: Sequence[str]) -> tuple[str, ...]:
     within = all(is_in(place, here) for place in (asked.place, *asked.keeps))
     within = within and all(any(is_in(place, each) for each in options.reads) for place in asked.compares)
     if asked.sends or options.writes or options.by_hand or not within:
-        raise Denied(f"the key {rights.name} only receives into a snapshot that is being made", allowed.DO)
+        raise Denied(f"the key {rights.name} only receives into a snapshot that is being made", DO)
     return argv("keep-room", options._replace(argv=asked.argv, confined=True, reads=reads))
 
 
@@ -64,7 +65,7 @@ def _snapshots(rights: Rights, store: StoreFolder, options: KeepRoom) -> tuple[s
         if not is_in(path, options.folder) or not is_name(name) or (name in sealed_now and name not in may):
             raise Denied(
                 f"the key {rights.name} reads only the newest snapshot of that store",
-                allowed.reading_all(rights, allowed.Allowed(options.folder)),
+                allowed.reading_all(rights, Allowed(options.folder)),
             )
         if name in may:
             there.append(path)
@@ -85,4 +86,4 @@ def readable(rights: Rights, path: str) -> tuple[str, ...]:
 
 def _require_being_made(rights: Rights, store: StoreFolder, name: str) -> None:
     if not is_name(name) or name not in partials(store) or name in sealed(store):
-        raise Denied(f"the key {rights.name} only receives into a snapshot that is being made", allowed.DO)
+        raise Denied(f"the key {rights.name} only receives into a snapshot that is being made", DO)
