@@ -43,9 +43,13 @@ class Spool:
     def path(self, step: Step) -> Path:
         """Where the output of `step` goes; its folder is made."""
         path = self._kept / step.keep_output_as if step.keep_output_as else self._plan / step.id.replace("/", "_")
+        # The mode that mkdir(2) is given by Python is that of the last one alone.
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not step.keep_output_as:
             self._hold()
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in path.parent.relative_to(self._folder).parents[::-1]:
+            (self._folder / name).mkdir(exist_ok=True, mode=0o700)
+        path.parent.mkdir(exist_ok=True, mode=0o700)
         return path
 
     @contextmanager

@@ -236,6 +236,8 @@ def test_what_is_kept_is_kept_until_a_snapshot_of_the_store_is_whole(stage: Stag
     stage.run(sent, step("a/2", "false"))
     kept = stage.spool / "kept/papio/2026-11-23T081500Z/0"
     assert kept.read_bytes() == b"one\n"
+    # Whatever the umask of whoever runs it.
+    assert {folder.stat().st_mode & 0o777 for folder in list(kept.parents)[:4]} == {0o700}
     again = replace(step("a/1", "echo", "two"), keep_output_as="papio/2026-11-24T081500Z/0")
     reads = replace(step("a/2", "grep", "one"), inputs=("kept:papio/2026-11-23T081500Z/0",))
     other = stage.spool / "kept/other/x/0"
