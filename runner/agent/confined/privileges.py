@@ -58,6 +58,7 @@ WRITING = (
     "proven",
     "reading",
     "reap",
+    "received",
     "refused",
     "restored",
     "sample",

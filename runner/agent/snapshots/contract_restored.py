@@ -7,6 +7,10 @@ from typing import NamedTuple, Optional
 
 from ..arguments import AbsolutePath, Count, FileNameWord, PathWord, SnapshotsRest, SnapshotWord
 
+# What is received lies in it, below a folder of root's own that nobody else may enter: what comes may be anybody's, and
+# no end that sends it says anything of the folder above.
+TREE = "tree"
+
 
 class MakeRestored(NamedTuple):
     """Options of `make-restored`: the folder of all that is restored, and the name of the new one in it."""
@@ -16,13 +20,13 @@ class MakeRestored(NamedTuple):
 
 
 class RestoredMade(NamedTuple):
-    """Answer of `make-restored`."""
+    """Answer of `make-restored`: the closed folder; what is restored goes into `tree` in it."""
 
     folder: str
 
 
 class MakePlace(NamedTuple):
-    """Options of `make-place`: the folder that `path` is restored to, and the one for what that replaces."""
+    """Options of `make-place`: the folder that `path` is restored to, and the closed one for what that replaces."""
 
     folder: PathWord
     path: AbsolutePath
@@ -33,6 +37,18 @@ class PlaceMade(NamedTuple):
     """Answer of `make-place`: the folder that is restored to."""
 
     folder: str
+
+
+class LookAtReceived(NamedTuple):
+    """Options of `received`: the closed folder of a restore."""
+
+    folder: PathWord
+
+
+class StaysClosed(NamedTuple):
+    """Answer of `received`."""
+
+    closed: str
 
 
 class ListRestored(NamedTuple):

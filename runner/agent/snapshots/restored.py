@@ -24,8 +24,10 @@ from ..store import owned
 from ..store.layout import read_json
 from ..store.trash import empty
 from .contract_restored import (
+    TREE,
     ClearRestored,
     ListRestored,
+    LookAtReceived,
     MakePlace,
     MakeRestored,
     PlaceMade,
@@ -33,6 +35,7 @@ from .contract_restored import (
     RestoredFolder,
     RestoredListing,
     RestoredMade,
+    StaysClosed,
 )
 
 PASSED = 0o711
@@ -40,15 +43,18 @@ MADE = ".made"
 
 
 def make(argv: Sequence[str]) -> int:
-    """Make FOLDER/NAME, for its owner only, and what is missing above it, which others may pass through.
+    """Make FOLDER/NAME, for its owner only, and `tree` in it, where what is restored goes.
 
-    NAME is the restore's plan. Refused where others may write to FOLDER.
+    NAME is the restore's plan. What is missing above FOLDER others may pass through. Refused where others may write to
+    FOLDER. What earlier restores have made there is closed.
     """
     options = parse_as(MakeRestored, argv)
     folder = Path(options.folder).resolve()
     if not PLAN.fullmatch(options.name):
         raise Refused(f"{options.name!a} is no plan", "see docs/store.md")
-    durable.make_folders(folder, PASSED)
+    durable.make_folders(folder.parent, PASSED)
+    durable.make_folder(folder)
+    owned.close(folder, only=PASSED)
     owned.require_folder(folder, f"name a folder that only {owned.WHOSE} may write")
     durable.make_folder(folder / MADE)
     owned.require_folder(folder / MADE, "see who made it, and move it away")
@@ -56,11 +62,14 @@ def make(argv: Sequence[str]) -> int:
         # A person may remove a folder, and so does whoever only brings a dump.
         if not os.path.lexists(folder / mark.stem):
             mark.unlink()
+        elif _made(folder, mark.stem):
+            owned.close(folder / mark.stem)
     path = folder / options.name
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
         raise Refused(f"{str(path)!a} is there already", "make a new plan") from None
+    (path / TREE).mkdir(mode=0o700)
     durable.write_json(_mark(folder, options.name), {"inode": path.lstat().st_ino, "at": clock.now()})
     durable.sync_folder(folder)
     reply(RestoredMade(str(Path(options.folder) / options.name)))
@@ -68,7 +77,7 @@ def make(argv: Sequence[str]) -> int:
 
 
 def make_place(argv: Sequence[str]) -> int:
-    """Make FOLDER, and that for what is replaced, for their owner only, and what is missing above them.
+    """Make FOLDER, and that for what is replaced with `tree` in it, for their owner only, and what is missing above.
 
     Refused where others could lead what is written to another place: on the way to FOLDER, or now by a link on the way
     of PATH in it.
@@ -78,6 +87,7 @@ def make_place(argv: Sequence[str]) -> int:
         _require_way(folder)
         durable.make_folders(folder.parent, PASSED)
         durable.make_folder(folder)
+    durable.make_folder(Path(options.aside) / TREE)
     here = Path(options.folder).resolve()
     for name in Path(options.path).parts[1:-1]:
         here /= name
@@ -85,6 +95,14 @@ def make_place(argv: Sequence[str]) -> int:
             leads = f"{str(here)!a} is a link of user {here.lstat().st_uid}, and leads elsewhere"
             raise Refused(leads, "see what it is, or restore to a folder of its own: without --to")
     reply(PlaceMade(options.folder))
+    return 0
+
+
+def received(argv: Sequence[str]) -> int:
+    """Refused unless FOLDER, in which something was received, is still closed: nobody else can have used what came."""
+    folder = parse_as(LookAtReceived, argv).folder
+    owned.require_closed(Path(folder))
+    reply(StaysClosed(folder))
     return 0
 
 

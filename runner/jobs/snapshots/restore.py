@@ -76,8 +76,9 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     host, keeper, snapshot = site.host(request.host), site.host(request.store.host), request.snapshot.name
     # To the millisecond, as the plan: what two restores of one second keep aside must not be mixed.
     stamp = plan_id(now)
-    folder = request.to or f"{SIDE}/{stamp}"
-    aside = f"{SIDE}/{stamp}-replaced" if request.to else ""
+    closed = f"{SIDE}/{stamp}-replaced" if request.to else f"{SIDE}/{stamp}"
+    folder = request.to or restored.inside(closed)
+    aside = restored.inside(closed) if request.to else ""
     job = f"restore-{request.host}"
     disk = restored.plain(host.at(folder))
     far = site.live and host.name != keeper.name
@@ -91,7 +92,7 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     runs_on = site.controller if far or site.controller in (host.name, keeper.name) else host.name
     effect = Effect.INTERRUPT if request.to else Effect.WRITE
     place = one_line(f"{host.at(folder).rstrip('/')}/{request.path.strip('/')}")
-    make = restored.make_place(host, folder, request.path, aside) if aside else restored.make_folder(host, stamp)
+    make = restored.make_place(host, folder, request.path, closed) if aside else restored.make_folder(host, stamp)
     why = f"copy {request.path} of {snapshot} to {folder}" + (f"; what it replaces goes to {aside}" if aside else "")
     steps = (
         Step(
@@ -103,6 +104,7 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
             action=Command(argv=rsync.restore(ends, aside=host.at(aside) if aside else "")), why=why,
         ),
         _room(job, host, disk),
+        restored.closed(job, host, closed, (f"{job}/copy",)),
         Step(
             id=f"{job}/compare", role=Role.COMPARE, job=job, host=runs_on, effect=Effect.READ, timeout=7 * 86400,
             action=Command(argv=rsync.verify(ends, parents=not aside)), silent=True,

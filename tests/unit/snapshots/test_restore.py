@@ -32,22 +32,22 @@ def argvs(made: Draft) -> list[tuple[str, ...]]:
 
 def test_without_a_place_it_goes_to_a_side_folder_and_needs_nobody() -> None:
     made = draft()
-    folder, copy, room, compare = argvs(made)
+    folder, copy, room, closed, compare = argvs(made)
     # Marked, so that it is known to be ours when it is old.
     assert folder == ("/usr/local/sbin/runner-agent", "make-restored", "/var/restored", "20261123T081500.000Z")
     assert copy[-2:] == (
         "server:/srv/backups/papio/2026-11-22T081500Z/./home/ann",
-        "/var/restored/20261123T081500.000Z/",
+        "/var/restored/20261123T081500.000Z/tree/",
     )
     assert compare[-2:] == copy[-2:]
     keep = (
         "/usr/local/sbin/runner-agent",
         "keep-room",
-        "/var/restored/20261123T081500.000Z",
+        "/var/restored/20261123T081500.000Z/tree",
         "--by-hand",
         # The store's host is another: what it sends is written there and nowhere else.
         "--confined",
-        "--writes=/var/restored/20261123T081500.000Z",
+        "--writes=/var/restored/20261123T081500.000Z/tree",
         "--reads=/site/state/ssh.py",
         "--",
         "rsync",
@@ -57,24 +57,28 @@ def test_without_a_place_it_goes_to_a_side_folder_and_needs_nobody() -> None:
     assert compare[:6] == (keep[0], "confine", f"--reads={keep[2]}", "--reads=/site/state/ssh.py", "--", "rsync")
     assert "--super" in compare
     assert room == (keep[0], "room", *keep[2:4])
-    assert [step.effect for step in made.steps] == [Effect.WRITE, Effect.WRITE, Effect.READ, Effect.READ]
+    # What receives is never told of the folder above.
+    assert closed == (keep[0], "received", "/var/restored/20261123T081500.000Z")
+    assert made.steps[3].despite == (made.steps[1].id,)
+    assert [step.effect for step in made.steps] == [Effect.WRITE, Effect.WRITE, *[Effect.READ] * 3]
     assert not any(word.startswith("--backup") for word in copy)
     assert made.findings == ()
 
 
 def test_over_what_is_there_it_interrupts_and_keeps_what_it_replaces() -> None:
     made = draft(to="/")
-    folder, copy, room, compare = argvs(made)
+    folder, copy, room, closed, compare = argvs(made)
     aside = "--aside=/var/restored/20261123T081500.000Z-replaced"
     assert folder[1:3] == ("make-place", "/") and aside in folder
-    assert "--backup-dir=/var/restored/20261123T081500.000Z-replaced" in copy
+    assert "--backup-dir=/var/restored/20261123T081500.000Z-replaced/tree" in copy
     assert copy[-1] == "/"
     assert copy[1:3] == ("keep-room", "/") and room[1:3] == ("room", "/")
     # Where all may be written there is nothing to confine it to.
     assert "--confined" not in copy and "--super" not in copy and compare[0] == "rsync"
     assert "--no-implied-dirs" in copy
     assert "--no-implied-dirs" in compare
-    assert [step.effect for step in made.steps] == [Effect.WRITE, Effect.INTERRUPT, Effect.READ, Effect.READ]
+    assert closed[1:] == ("received", "/var/restored/20261123T081500.000Z-replaced")
+    assert [step.effect for step in made.steps] == [Effect.WRITE, Effect.INTERRUPT, *[Effect.READ] * 3]
     assert "writes over what is in /" in made.findings[0].text
 
 
@@ -98,19 +102,19 @@ def test_the_other_way_round_papio_sends_to_the_host() -> None:
     copy = argvs(made)[1]
     assert made.steps[1].host == "papio"
     assert copy[-2:] == (
-        "/srv/backups/server/2026-11-22T081500Z/./etc", "server:/var/restored/20261123T081500.000Z/",
+        "/srv/backups/server/2026-11-22T081500Z/./etc", "server:/var/restored/20261123T081500.000Z/tree/",
     )  # fmt: skip
     assert copy[0] == "rsync"
-    place = "/var/restored/20261123T081500.000Z"
+    place = "/var/restored/20261123T081500.000Z/tree"
     keep = f"/usr/local/sbin/runner-agent keep-room {place} --by-hand --confined --writes={place} -- rsync"
     assert f"--rsync-path={keep}" in copy and "--super" in copy
     # The other end begins by itself what only looks there.
-    assert argvs(made)[3][0] == "rsync" and "--super" not in argvs(made)[3]
+    assert argvs(made)[4][0] == "rsync" and "--super" not in argvs(made)[4]
 
 
 def test_in_the_sandbox_everything_stays_in_it() -> None:
     made = draft("/etc", "/", site=parts.site(live=False))
-    folder, copy, room, _ = argvs(made)
+    folder, copy, room, *_ = argvs(made)
     assert folder[1:3] == ("make-place", "/site/sandbox/papio")
     assert "--aside=/site/sandbox/papio/var/restored/20261123T081500.000Z-replaced" in folder
     assert copy[-2:] == (
