@@ -13,6 +13,7 @@ from runner.jobs.database import agent
 from runner.jobs.database.dump import server_of
 from runner.jobs.snapshots import restore
 from runner.jobs.snapshots.restored import closed, inside
+from runner.jobs.snapshots.route import RestoreRequest
 from runner.model.facts import Facts, Snapshot
 from runner.model.kind import Draft
 from runner.model.names import plan_id
@@ -100,7 +101,7 @@ def _copies(site: Site, back: DatabaseRestore, facts: Facts, now: datetime) -> t
         names["globals"] = f"globals/{back.newest.globals.file}"
     for what, name in names.items():
         path = f"{back.job.options.to}/{name}"
-        request = restore.RestoreRequest(host=back.job.host, path=path, store=kept, snapshot=snapshot)
+        request = RestoreRequest(host=back.job.host, path=path, store=kept, snapshot=snapshot)
         copying = restore.draft(site, request, facts, now)
         roles = {step.role: step for step in copying.steps}
         folder, copy = roles[Role.FOLDER], roles[Role.COPY]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runner.jobs.snapshots import restore
+from runner.jobs.snapshots.route import RestoreRequest
 from runner.model.facts import Snapshot
 from runner.model.kind import Draft
 from runner.model.plan import Command, Effect
@@ -18,11 +19,11 @@ SNAPSHOT = Snapshot(name="2026-11-22T081500Z", host="papio")
 
 def draft(
     path: str = "/home/ann", to: str = "", *, host: str = "papio", site: Site | None = None,
-    snapshot: Snapshot = SNAPSHOT, facts: dict[str, Any] | None = None,
+    snapshot: Snapshot = SNAPSHOT, facts: dict[str, Any] | None = None, **more: bool,
 ) -> Draft:  # fmt: skip
     here = site or parts.site()
     store = here.store("papio" if host == "papio" else "server")
-    wanted = restore.RestoreRequest(host=host, path=path, store=store, snapshot=snapshot, to=to)
+    wanted = RestoreRequest(host=host, path=path, store=store, snapshot=snapshot, to=to, **more)
     return restore.draft(here, wanted, parts.facts(facts, live=here.live), parts.NOW)
 
 
@@ -60,7 +61,7 @@ def test_without_a_place_it_goes_to_a_side_folder_and_needs_nobody() -> None:
     # What receives is never told of the folder above.
     assert closed == (keep[0], "received", "/var/restored/20261123T081500.000Z")
     assert made.steps[3].despite == (made.steps[1].id,)
-    assert [step.effect for step in made.steps] == [Effect.WRITE, Effect.WRITE, *[Effect.READ] * 3]
+    assert [step.effect for step in made.steps] == [Effect.WRITE, Effect.WRITE, Effect.READ, Effect.WRITE, Effect.READ]
     assert not any(word.startswith("--backup") for word in copy)
     assert made.findings == ()
 
@@ -78,7 +79,13 @@ def test_over_what_is_there_it_interrupts_and_keeps_what_it_replaces() -> None:
     assert "--no-implied-dirs" in copy
     assert "--no-implied-dirs" in compare
     assert closed[1:] == ("received", "/var/restored/20261123T081500.000Z-replaced")
-    assert [step.effect for step in made.steps] == [Effect.WRITE, Effect.INTERRUPT, *[Effect.READ] * 3]
+    assert [step.effect for step in made.steps] == [
+        Effect.WRITE,
+        Effect.INTERRUPT,
+        Effect.READ,
+        Effect.WRITE,
+        Effect.READ,
+    ]
     assert "writes over what is in /" in made.findings[0].text
 
 
@@ -144,3 +151,44 @@ def test_what_will_not_come_back_whole_is_said() -> None:
         "not root: owners will not be restored",
         "snapshot 2026-11-22T081500Z has 3 exceptions: some files are not in it",
     ]
+
+
+LESS = {"--chmod=Fug-s", "--no-devices", "--filter=-x security.capability", "--filter=-x system.*"}
+
+
+@pytest.mark.parametrize("to", ["", "/", "//", "/."])
+def test_where_it_was_and_where_nobody_enters_it_comes_with_all_rights(to: str) -> None:
+    made = draft(to=to)
+    assert not any(LESS & set(argv) for argv in argvs(made))
+    assert made.planned and len(made.planned.details) == 1
+
+
+def test_into_a_folder_in_use_another_host_brings_no_rights_unless_they_are_asked_for() -> None:
+    made = draft(to="/srv/used")
+    names = [step.id.partition("/")[2] for step in made.steps]
+    assert names == ["folder", "copy", "room", "closed", "compare"]
+    copy, compare = argvs(made)[1], argvs(made)[4]
+    assert set(copy) >= LESS and set(compare) >= LESS
+    assert [word for word in copy if word.startswith("--writes=")] == [
+        "--writes=/srv/used/home/ann", "--writes=/var/restored/20261123T081500.000Z-replaced/tree",
+    ]  # fmt: skip
+    assert made.planned and "--with-rights brings them" in made.planned.details[1]
+    assert "as the store on server has it" in made.planned.headline
+    asked = draft(to="/srv/used", with_rights=True)
+    assert not any(LESS & set(argv) for argv in argvs(asked))
+    assert "asked for by --with-rights" in asked.findings[-1].text
+    # Who is not root gives no capabilities, and his rsync would take none.
+    assert "--no-devices" in argvs(draft(to="/srv/used", facts={"papio": {"uid": 1000}}))[1]
+
+
+def test_what_is_no_folder_is_received_in_the_closed_one_and_put_in_its_place_by_what_hears_nobody() -> None:
+    made = draft(to="/srv/used", is_folder=False)
+    names = [step.id.partition("/")[2] for step in made.steps]
+    assert names == ["folder", "copy", "place", "room", "closed", "compare"]
+    folder, copy, place, *_ = argvs(made)
+    closed = "/var/restored/20261123T081500.000Z-replaced"
+    assert "--apart" in folder and copy[-1] == f"{closed}/new/" and not any("backup" in word for word in copy[:-2])
+    assert place[-2:] == (f"{closed}/new/./home/ann", "/srv/used/") and f"--backup-dir={closed}/tree" in place
+    assert [word for word in place if word.startswith("--writes=")] == ["--writes=/srv/used/home", f"--writes={closed}"]
+    assert "--confined" in place and not any(word.startswith("--rsh=") for word in place)
+    assert [step.effect for step in made.steps[1:3]] == [Effect.WRITE, Effect.INTERRUPT]
