@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from .answer import Refused
@@ -137,8 +137,48 @@ def folders(root: int, *, closed: bool = False) -> Iterator[TreeFolder]:
         waiting.extend(path + b"/" + name if path else name for name in below)
 
 
+class TreeName(NamedTuple):
+    """A name in the open folder `parent` (only until the next one is asked for), and the path of that below the top."""
+
+    parent: int
+    path: bytes
+    entry: TreeEntry
+
+
+def names(root: int) -> Iterator[TreeName]:
+    """Every name in the tree below the open folder `root`, a folder before what is in it, else in no order.
+
+    As `folders`; but of a folder no more is kept than the folders in it, though a stranger put ten million names there.
+    """
+    missing = (FileNotFoundError,)
+    device = os.fstat(root).st_dev
+    waiting = [b""]
+    while waiting:
+        path = waiting.pop()
+        try:
+            descriptor = os.open(path or b".", FOLDER, dir_fd=root)
+        except missing:
+            continue
+        try:
+            if os.fstat(descriptor).st_dev != device:
+                continue
+            with os.scandir(descriptor) as listing:
+                for entry in _about(descriptor, (os.fsencode(each.name) for each in listing), device, missing):
+                    if entry.is_folder:
+                        waiting.append(path + b"/" + entry.name if path else entry.name)
+                    yield TreeName(descriptor, path, entry)
+        finally:
+            os.close(descriptor)
+
+
 def _entries(descriptor: int, device: int, missing: tuple[type[OSError], ...]) -> Iterator[TreeEntry]:
-    for name in sorted(os.fsencode(each) for each in os.listdir(descriptor)):
+    return _about(descriptor, sorted(os.fsencode(each) for each in os.listdir(descriptor)), device, missing)
+
+
+def _about(
+    descriptor: int, listing: Iterable[bytes], device: int, missing: tuple[type[OSError], ...]
+) -> Iterator[TreeEntry]:
+    for name in listing:
         try:
             about = status(descriptor, name)
         except missing:

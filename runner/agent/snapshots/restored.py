@@ -152,8 +152,7 @@ def _take(place: Path) -> int:
             return count
         top = tree.folder(parent, os.fsencode(place.name))
     try:
-        for folder in tree.folders(top):
-            count += sum(_owned_by_nobody(folder.descriptor, entry.name) for entry in folder.entries)
+        count += sum(_owned_by_nobody(parent, entry.name) for parent, _, entry in tree.names(top))
     finally:
         os.close(top)
     return count
@@ -243,8 +242,8 @@ def _changed(path: Path) -> int:
     root = os.open(path, tree.FOLDER)
     try:
         latest = os.fstat(root).st_ctime_ns
-        for folder in tree.folders(root):
-            latest = max((latest, *(entry.status.st_ctime_ns for entry in folder.entries)))
+        for _, _, entry in tree.names(root):
+            latest = max(latest, entry.status.st_ctime_ns)
         return latest
     finally:
         os.close(root)
