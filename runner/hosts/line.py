@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from runner.hosts.bounds import bound
+from runner.hosts.keys_anew import answer_beside
 from runner.hosts.process import Proxy
 from runner.tools import secret
 
@@ -213,6 +214,7 @@ def _swift_transport(*given: object, **more: object) -> paramiko.Transport:
 
     transport = paramiko.Transport(*given, **more)
     bound(transport)
+    answer_beside(transport)
     options = transport.get_security_options()
     options.ciphers = sorted(options.ciphers, key=lambda name: "-gcm" not in name)
     return transport

@@ -227,3 +227,31 @@ def test_a_host_that_takes_no_word_any_more_is_not_waited_for(
     finally:
         over.set()
         way.close()
+
+
+def test_a_command_that_ends_while_keys_are_made_anew_breaks_no_line(server: Sshd, tmp_path: Path) -> None:
+    asked = threading.Event()
+
+    def deed(host: Evil, channel: Any, token: bytes) -> None:
+        begun(channel, token)
+        table = host.transport._handler_table
+        negotiate = table[common.MSG_KEXINIT]
+
+        def close_first(theirs: paramiko.Message) -> None:
+            closed = paramiko.Message()
+            closed.add_byte(common.cMSG_CHANNEL_CLOSE)
+            closed.add_int(channel.remote_chanid)
+            host.transport._send_message(closed)
+            negotiate(theirs)
+
+        table[common.MSG_KEXINIT] = close_first
+        asked.set()
+
+    with evil(server, tmp_path, deed) as way:
+        running = threading.Thread(target=way.run, args=(("true",),), kwargs={"timeout": 60})
+        running.start()
+        assert asked.wait(30)
+        (line,) = way.connection._lines
+        line.transport.renegotiate_keys()
+        running.join()
+        assert line.transport.is_active()
