@@ -382,6 +382,17 @@ def test_a_file_is_put_in_place_only_if_it_is_the_planned_one(stage: Stage, tmp_
     assert not (tmp_path / "other").exists()
 
 
+def test_a_command_is_given_a_file_only_if_it_is_the_planned_one(stage: Stage, tmp_path: Path) -> None:
+    argv = ("tee", str(tmp_path / "given"))
+    given = Command(argv=argv, artifact="program", sha256=hashlib.sha256(CONTENT).hexdigest())
+    outcomes = stage.run(
+        replace(step("a/1"), action=given),
+        replace(step("a/2"), action=replace(given, argv=("false",), sha256="0" * 64)),
+    )
+    assert states(outcomes) == ["done", "stale"] and outcomes[1].exit is None
+    assert (tmp_path / "given").read_bytes() == CONTENT
+
+
 def test_what_needs_a_real_machine_is_not_run_in_the_sandbox(stage: Stage, tmp_path: Path) -> None:
     needy = replace(step("a/1", "touch", str(tmp_path / "mark")), needs=("device",))
     assert states(stage.run(needy, step("a/2"), live=False)) == ["not in the sandbox", "done"]
@@ -436,3 +447,27 @@ def test_a_refusal_of_any_length_is_a_line(stage: Stage) -> None:
     words = json.dumps({"error": ["x\x1b"] * 5000, "do": {"a": "y" * 9000}})
     (outcome,) = stage.run(python("a/1", f"import sys; print({words!r}); sys.exit(1)"))
     assert outcome.state == State.FAILED and len(outcome.note) < 5000 and "\x1b" not in outcome.note
+
+
+def test_a_bug_of_ours_ends_the_step_that_met_it_and_no_other_job(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.engine.step._holds", lambda value, check: 1 / 0)
+    guarded = replace(step("a/1"), guard=claim({"n": 1}, "n", "==", 1))
+    odd, rest, other = stage.run(guarded, step("a/2"), step("b/1"))
+    assert states([odd, rest, other]) == ["failed", "not reached", "done"]
+    assert "a bug in the runner: ZeroDivisionError('division by zero') (<lambda>, line " in odd.note
+    assert odd.log.startswith("Traceback ") and sorted(stage.left) == ["a", "b"]
+
+
+def test_a_bug_of_ours_in_the_answer_of_a_lock_ends_that_job_alone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "read", lambda answer, contract: 1 / 0)
+    held = replace(lock(HELD)[0], resource="one")
+    plan = Plan(
+        id="p", made_at=NOW, site="s", live=True, steps=(step("a/1"), step("b/1")),
+        jobs=(PlannedJob(name="a", kind="test", locks=(held,)), PlannedJob(name="b", kind="test")),
+    )  # fmt: skip
+    odd, other = stage.carry_out(plan)
+    assert states([odd, other]) == ["failed", "done"] and "a bug in the runner: ZeroDivisionError" in odd.note
