@@ -336,6 +336,8 @@ ASKED: tuple[Callable[[Path], tuple[str, ...]], ...] = (
     lambda folder: ("status",),
     lambda folder: ("status", "--json"),
     lambda folder: ("history",),
+    lambda folder: ("history", "papio"),
+    lambda folder: ("history", "papio", "--json"),
     lambda folder: ("bare-metal", "papio", "--store=papio"),
     lambda folder: ("restore", "papio", f"{folder}/tree/file", "--store=papio", f"--out={folder}/plan.toml"),
 )
