@@ -35,7 +35,7 @@ def run(argv: Sequence[str]) -> int:
 
 def note(key: str, what: str, folder: Path = FOLDER) -> None:
     """Note that it was refused now. Where that cannot be written, it is refused all the same."""
-    with contextlib.suppress(OSError), _locked(folder):
+    with contextlib.suppress(OSError), locked(folder):
         known = list(noted(folder))
         now, what = clock.at(time.time_ns()), plain(what, _WIDEST)
         same = next((each for each in known if (each.key, each.what) == (key, what)), None)
@@ -72,7 +72,7 @@ def noted(folder: Path = FOLDER) -> tuple[RefusedAttempt, ...]:
 
 def forget(folder: Path = FOLDER) -> None:
     """Remove all that is noted; for a person on this host who has seen it."""
-    with _locked(folder):
+    with locked(folder):
         _file(folder).unlink(missing_ok=True)
 
 
@@ -86,7 +86,8 @@ def _file(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
+    """Nobody else writes in this folder, which is made, while the block runs. Raises OSError."""
     durable.make_folders(folder)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:

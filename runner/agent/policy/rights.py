@@ -16,6 +16,7 @@ POLICY = "/etc/runner/agent.toml"
 LONGEST = 64 << 10
 NEWEST, ALL = "newest", "all"
 ENDS = ("reboot", "poweroff")
+KINDS = ("updates", "upgrade")
 # Verbs that a key does not have by itself, since they undo what a person has said, or read what is on the host.
 FURTHER = ("access", "bring-back", "drop-aside", "set-aside", "unpin")
 _SEE = "see docs/trust.md; `runner enrol` writes one that can be read"
@@ -40,7 +41,8 @@ class StoreRights(NamedTuple):
 class Rights(NamedTuple):
     """What the key `name` may ask: its stores by their path, the folders whose files it may read, further verbs.
 
-    `power` is how it may end this host: `reboot`, `poweroff`. `others` are the stores of other keys.
+    `power` is how it may end this host: `reboot`, `poweroff`. `packages` are the kinds of jobs that it may have here:
+    `updates`, and `upgrade`, which frees what is held. `others` are the stores of other keys.
     """
 
     name: str
@@ -48,31 +50,50 @@ class Rights(NamedTuple):
     sources: tuple[str, ...] = ()
     power: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
 
 
+class PolicyText(NamedTuple):
+    """The policy as it is written, and what stands above all tables of it.
+
+    So many keepers have to sign an order (0: none is taken), and the last that was taken has the number `taken`.
+    """
+
+    text: str
+    signed: int = 0
+    taken: int = 0
+
+
 _TABLE = Rights._fields[1:-1]
+_NUMBERS = ("format", *PolicyText._fields[1:])
 
 
 def rights_of(key: str, path: str = POLICY) -> Rights:
     """What the policy of this host gives that key; Refused where it gives nothing, or others may change it."""
     if not FILE_NAME.fullmatch(key):
         raise Refused("no key of that name", "see the line in authorized_keys of this host")
-    open_places = trust.exposures(path)
-    if open_places:
-        first = open_places[0]
+    require_closed(path)
+    return parse(content(path), key)
+
+
+def whole(path: str = POLICY) -> PolicyText:
+    """The policy of this host, whoever's. Raises Refused as `rights_of`."""
+    require_closed(path)
+    text = content(path)
+    numbers = _apart(text)[0]
+    return PolicyText(text, *(numbers.get(name, 0) for name in PolicyText._fields[1:]))
+
+
+def require_closed(*paths: str) -> None:
+    """Refused where others may change one of these."""
+    for first in (place for path in paths for place in trust.exposures(path)):
         raise Refused(f"others may change {first.path}: {first.who}", f"on this host: {first.command}")
-    return parse(_content(path), key)
 
 
 def parse(text: str, key: str) -> Rights:
     """The rights of `key` in the text of a policy. Raises Refused for the first thing that is wrong with it."""
-    whole = toml.parse(text)
-    known = dict(whole)
-    version = known.pop("format", 1)
-    keys = known.pop("keys", {})
-    if version != 1 or known or not isinstance(keys, dict):
-        raise Refused(f"{POLICY} has more than `format = 1` and [keys]", _SEE)
+    keys = _apart(text)[1]
     table = keys.get(key)
     if not isinstance(table, dict):
         raise Refused(
@@ -90,8 +111,21 @@ def parse(text: str, key: str) -> Rights:
         tuple(_path(f"keys.{key}.sources", each) for each in _words(key, table, "sources")),
         _among(key, table, "power", ENDS),
         _among(key, table, "verbs", FURTHER),
+        _among(key, table, "packages", KINDS),
         tuple(path for each in keys.values() if each is not table for path in _stores_of(each)),
     )
+
+
+def _apart(text: str) -> tuple[Mapping[str, int], Mapping[str, Any]]:
+    """The numbers above all tables of a policy, and the tables of the keys."""
+    known = toml.parse(text)
+    keys = known.pop("keys", {})
+    if known.get("format", 1) != 1 or not known.keys() <= set(_NUMBERS) or not isinstance(keys, dict):
+        raise Refused(f"{POLICY} has more than `format = 1`, {', '.join(_NUMBERS[1:])} and [keys]", _SEE)
+    for name, value in known.items():
+        if type(value) is not int:
+            raise Refused(f"{POLICY}: {name} cannot be {value!a}", _SEE)
+    return known, keys
 
 
 def _stores_of(table: object) -> tuple[str, ...]:
@@ -99,7 +133,8 @@ def _stores_of(table: object) -> tuple[str, ...]:
     return tuple(_path("the stores of another key", path) for path in stores) if isinstance(stores, dict) else ()
 
 
-def _content(path: str) -> str:
+def content(path: str) -> str:
+    """The text of a small file of this host; Refused where it is no file, or longer than a policy can be."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
