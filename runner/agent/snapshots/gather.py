@@ -122,7 +122,8 @@ class Gathered:
             return
         self.added_bytes += file.size
         self.added_room += status.st_blocks * BLOCK
-        if file.transferred and file.checksum:
+        # The checksum of what has another size is of something else.
+        if file.transferred and file.checksum and status.st_size == file.size:
             self.summed += 1
             sums.add(file, point)
             if self.sums_of is not None:
