@@ -16,10 +16,11 @@ DO = "a person on that host decides what a key may do: /etc/runner/agent.toml th
 
 
 class Allowed(NamedTuple):
-    """What the verb works on: a store, "" for none, and the snapshots that it would read."""
+    """What the verb works on: a store, "" for none, the snapshots that it would read; or a folder of the host."""
 
     store: str = ""
     snapshots: tuple[str, ...] = ()
+    source: str = ""
 
 
 Rule = Callable[[Rights, Any], Allowed]
@@ -91,7 +92,7 @@ def _of_sources(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
     scans = getattr(given, "scans", "")
     if scans and (not scans.startswith(SCANS) or "/" in scans[len(SCANS) :]):
         raise Denied(f"records of looks are below {SCANS} here, not in {scans[:100]!a}", DO)
-    return Allowed()
+    return Allowed(source=source)
 
 
 def _floor(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401

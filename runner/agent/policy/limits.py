@@ -6,7 +6,7 @@ Where nobody serves, as for a person at the console, nothing is asked. Times are
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from .. import clock
 from ..answer import Refused
@@ -89,6 +89,16 @@ def require_pin(store: StoreFolder, before: int, until: int, others: int) -> Non
         raise _over(f"from afar nothing is pinned for longer than {PINNED} days", at_console)
     if others >= PINS:
         raise _over(f"{others} other snapshots are pinned, and from afar no more are", at_console)
+
+
+def is_bound() -> bool:
+    """Whether somebody with a key is behind what is done."""
+    return bool(_key)
+
+
+def refuse(error: str, do: str) -> NoReturn:
+    """Refuse it, and note that here."""
+    raise _over(error, do)
 
 
 def keeps_count(store: StoreFolder) -> bool:
