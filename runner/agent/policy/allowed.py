@@ -125,7 +125,7 @@ def _looks_at_disks(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
 
 def _elsewhere(given: Any) -> bool:  # noqa: ANN401
     """Whether it names another place than the one that a host uses."""
-    places = {"state": "/var/lib/runner", "run": "/run/lock/runner", "root": "/", "file": (), "folder": RESTORED}
+    places = {"state": "/var/lib/runner", "run": "/run/runner/lock", "root": "/", "file": (), "folder": RESTORED}
     own = type(given)._field_defaults
     return any(
         getattr(given, field) not in (usual, own.get(field)) for field, usual in places.items() if hasattr(given, field)
