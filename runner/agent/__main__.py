@@ -101,6 +101,8 @@ VERBS = {
     "serve": "policy.serve:run",
     "enrol": "policy.enrol:run",
     "refused": "policy.refusals:run",
+    "take": "policy.take:run",
+    "taken": "policy.take:standing",
 }
 
 

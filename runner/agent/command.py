@@ -32,15 +32,15 @@ class CommandAnswer(NamedTuple):
     err: str
 
 
-def ask(argv: Sequence[str], *, timeout: float) -> CommandAnswer:
-    """Run `argv` with stdin closed, for at most `timeout` seconds; never raises for its faults.
+def ask(argv: Sequence[str], *, timeout: float, stdin: int = subprocess.DEVNULL) -> CommandAnswer:
+    """Run `argv` with stdin closed, or that open file, for at most `timeout` seconds; never raises for its faults.
 
     It only reads, or only asks a service for something: a mark in its environment says that nobody need wait for it.
     """
     try:
         process = subprocess.Popen(
             tuple(argv),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**ENVIRONMENT, **MARK},

@@ -24,7 +24,7 @@ from runner.tools import trust
 
 FORMAT = 3
 
-_ANOTHER = "name another file, such as plan.toml"
+_ANOTHER = "name another file, such as {}.toml"
 _HEADING = (
     "# A plan of runner. What is written here is what `runner apply` runs: nothing else, and once.\n"
     "# It is refused when anything in it, or jobs.toml, a store or a host, has changed since.\n\n"
@@ -76,21 +76,24 @@ def write(plan: Plan, path: Path, key: bytes) -> str:
     return seal.code(sealed, key)
 
 
-def require_replaceable(path: Path) -> None:
-    """UsageError where a plan may not be written at `path`: what is there is neither an earlier plan nor empty."""
+def require_replaceable(path: Path, heading: str = _HEADING, what: str = "plan") -> None:
+    """UsageError where a plan may not be written at `path`: what is there is neither an earlier plan nor empty.
+
+    Nor anything else that begins with a `heading`, by which it is known.
+    """
     try:
         _require_writable(path.parent)
         mode = path.lstat().st_mode
-        head = _head(path) if stat.S_ISREG(mode) else b""
+        head = _head(path, len(heading)) if stat.S_ISREG(mode) else b""
     except FileNotFoundError:
         return
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", do="name a file that can be written") from error
     if not stat.S_ISREG(mode):
-        what = "a link" if stat.S_ISLNK(mode) else "no plain file"
-        raise UsageError(f"{path} is there and is {what}, so it is not replaced", do=_ANOTHER)
-    if head not in (b"", _HEADING.encode()):
-        raise UsageError(f"{path} is there and is no plan, so it is not replaced", do=_ANOTHER)
+        it_is = "a link" if stat.S_ISLNK(mode) else "no plain file"
+        raise UsageError(f"{path} is there and is {it_is}, so it is not replaced", do=_ANOTHER.format(what))
+    if head not in (b"", heading.encode()):
+        raise UsageError(f"{path} is there and is no {what}, so it is not replaced", do=_ANOTHER.format(what))
 
 
 def _require_writable(folder: Path) -> None:
@@ -101,9 +104,9 @@ def _require_writable(folder: Path) -> None:
         raise UsageError(f"no file can be written in {folder.absolute()}", do="name a file in another folder")
 
 
-def _head(path: Path) -> bytes:
+def _head(path: Path, most: int) -> bytes:
     with path.open("rb") as stream:
-        return stream.read(len(_HEADING))
+        return stream.read(most)
 
 
 def read(path: Path, key: bytes) -> Plan:

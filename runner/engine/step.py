@@ -104,13 +104,14 @@ class Stepper:
         transport = self.transports[step.host]
         match step.action:
             case PutFile(path=path, artifact=artifact, sha256=sha256, mode=mode):
-                content = self.artifacts.get(artifact, b"")
-                if hashlib.sha256(content).hexdigest() != sha256:
+                if self._is_another(artifact, sha256):
                     return step_outcome(step, State.STALE, f"{artifact} is not the one that was planned", at)
-                return self._outcome_of(step, at, transport.put(path, content, mode))
-            case Command(argv=argv):
+                return self._outcome_of(step, at, transport.put(path, self.artifacts[artifact], mode))
+            case Command(artifact=artifact, sha256=sha256) if artifact and self._is_another(artifact, sha256):
+                return step_outcome(step, State.STALE, f"{artifact} is not the one that was planned", at)
+            case Command():
                 try:
-                    return self._command(step, at, argv, earlier)
+                    return self._command(step, at, step.action, earlier)
                 except OSError as error:
                     # The spool: the command was ended, so its outcome cannot be judged.
                     note = f"its input or output could not be kept on the controller: {error}"
@@ -119,6 +120,9 @@ class Stepper:
                 return self._wait(step, at, step.action)
             case _:
                 assert_never(step.action)
+
+    def _is_another(self, artifact: str, sha256: str) -> bool:
+        return hashlib.sha256(self.artifacts.get(artifact, b"")).hexdigest() != sha256
 
     def _wait(self, step: Step, at: datetime, action: WaitFor) -> Outcome:
         def seen(text: str) -> None:
@@ -131,9 +135,10 @@ class Stepper:
         return replace(step_outcome(step, state, done.note, at), result=answer)
 
     def _command(
-        self, step: Step, at: datetime, argv: tuple[str, ...], earlier: Mapping[str, tuple[Step, Outcome]]
+        self, step: Step, at: datetime, action: Command, earlier: Mapping[str, tuple[Step, Outcome]]
     ) -> Outcome:
-        stdin = self.spool.frames(step, earlier) if step.inputs else None
+        argv, brought = action.argv, (self.artifacts[action.artifact],) if action.artifact else None
+        stdin = self.spool.frames(step, earlier) if step.inputs else brought
         if step.feed:
             ended = [each for each, outcome in earlier.values() if (outcome.state, outcome.exit) == (State.DONE, 0)]
             if not ended:

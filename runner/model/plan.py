@@ -26,9 +26,14 @@ class Effect(IntEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Command:
-    """Run this argv on the step's host: no shell, stdin from the step's inputs or closed."""
+    """Run this argv on the step's host: no shell, stdin from the step's inputs or closed.
+
+    With `artifact` that file, which ships with the runner, is on its stdin; refused unless it has `sha256`.
+    """
 
     argv: Argv
+    artifact: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -189,7 +189,9 @@ def _unplanned(site: Site, job: Job, error: Exception) -> Draft:
 
 
 def _uses(step: Step, program: str) -> bool:
-    return program in _argv(step)
+    """Whether it wants this runner's agent there first: not what brings it to whichever is there."""
+    brings = isinstance(step.action, Command) and step.action.artifact == agent.ARTIFACT
+    return program in _argv(step) and not brings
 
 
 def _prepare(site: Site, facts: HostFacts, sha256: str) -> Iterator[Step]:

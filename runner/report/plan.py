@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from runner.model.plan import Check, Effect, Ended, Finding, Plan, PlannedJob, PutFile, Step, WaitFor
+from runner.model.plan import Check, Command, Effect, Ended, Finding, Plan, PlannedJob, PutFile, Step, WaitFor
 from runner.model.role import Role
 from runner.model.text import count, length, minute, one_line, printable, size
 from runner.report.line import Line, Style, line
@@ -247,6 +247,8 @@ def _step(plan: Plan, step: Step, width: int, whole: bool) -> list[Line]:
     notes += [f"goes on beside the next steps, until {_names((step.until,), step.job)}"] if step.until else []
     notes += [f"also when {_names(step.despite, step.job)} failed"] if step.despite else []
     action = step.action
+    if isinstance(action, Command) and action.artifact:
+        notes.append(one_line(f"is given {action.artifact} ({action.sha256[:12]})"))
     if isinstance(action, PutFile):
         text = f"puts {action.artifact} ({action.sha256[:12]}) at {action.path}, mode {action.mode:o}"
         commands = [("", one_line(text))]

@@ -30,6 +30,7 @@ LOOKING = (
     "not-sealed",
     "record",
     "search",
+    "taken",
 )
 # These write in stores or beside them, or read attributes that only CAP_SYS_ADMIN is shown. They stay root, with what
 # that takes of files and no more.
@@ -112,6 +113,7 @@ WHOLE = (
     "returned",
     "room",
     "serve",
+    "take",
     "take-over",
     "try-dumps",
     "up",

@@ -123,6 +123,12 @@ def _looks_at_disks(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
     return Allowed()
 
 
+def _of_its_own(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
+    if given.key != rights.name:
+        raise Denied(f"the key {rights.name} presents no order for another key", DO)
+    return Allowed()
+
+
 def _elsewhere(given: Any) -> bool:  # noqa: ANN401
     """Whether it names another place than the one that a host uses."""
     places = {"state": "/var/lib/runner", "run": "/run/runner/lock", "root": "/", "file": (), "folder": RESTORED}
@@ -186,4 +192,6 @@ _VERBS: Mapping[str, tuple[str, Rule]] = {
     "returned": ("power.contract:LookAfterBoot", _of_power),
     "boot-checks": ("power.contract:LookAtBoot", _looks_at_disks),
     "access": ("access.contract:LookAtAccess", _looks_at_host),
+    "take": ("policy.contract.take:Take", _of_its_own),
+    "taken": ("policy.contract.take:AskTaken", _of_its_own),
 }

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
-import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .. import durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
-from . import rights, toml
+from . import keepers, rights, signatures, text
 from .contract.enrol import Enrol, Enrolled
 
+FOLDER = Path(rights.POLICY).parent
 _PROGRAM = "/usr/local/sbin/runner-agent"
-_HEAD = (
-    "# What each ssh key that is bound to `runner-agent serve NAME` may ask of this host.\n"
-    "# A person on this host changes it. What is not written here is not allowed.\n"
-    "format = 1\n"
-)
 _LONGEST = 1 << 20
 # What the verbs of a store take, and confining what receives: capabilities(7). No network and no kernel. Each verb
 # gives up more than that: confined/privileges.py.
@@ -27,52 +24,62 @@ _RIGHTS = (
     "chown dac_override dac_read_search fowner fsetid kill linux_immutable mac_admin mknod setfcap setgid setpcap "
     "setuid sys_admin sys_nice sys_ptrace sys_resource"
 )
-_DROPPING = (
-    f"/usr/bin/setpriv --no-new-privs --bounding-set=-all,{','.join(f'+{right}' for right in _RIGHTS.split())} --"
-)
+_SETPRIV = "/usr/bin/setpriv"
+_DROPPING = f"{_SETPRIV} --no-new-privs --bounding-set=-all,{','.join(f'+{right}' for right in _RIGHTS.split())} --"
 
 
 def run(argv: Sequence[str]) -> int:
     """Put the table of the key into the policy and its line into authorized_keys, in place of those that are there.
 
-    All else in both files stays byte for byte. The policy comes first: a key is never there without one.
+    All else in both files stays byte for byte, but who may sign an order. The policy comes before the line: a key is
+    never there without one.
     """
     options = parse_as(Enrol, argv)
-    place = Path(rights.POLICY)
-    before = _text(place, rights.LONGEST)
-    after = with_table(before or _HEAD, options.key, options.policy)
-    keys = Path(options.keys)
-    lines = _text(keys, _LONGEST)
-    bound = with_line(lines, options)
-    if after != before:
-        durable.make_folders(place.parent, 0o755)
-        durable.write_file(place, after.encode(), 0o644)
-    rights.rights_of(options.key)
-    if bound != lines:
-        durable.make_folders(keys.parent, 0o700)
-        durable.write_file(keys, bound.encode("utf-8", "surrogateescape"), 0o600)
-    reply(Enrolled(options.key, after != before, bound != lines))
+    _require_able(options)
+    durable.make_folders(FOLDER, 0o755)
+    with alone():
+        place, keys, keepers_place = Path(rights.POLICY), Path(options.keys), Path(keepers.FILE)
+        before, lines, known = _text(place, rights.LONGEST), _text(keys, _LONGEST), _text(keepers_place, _LONGEST)
+        after = text.with_table(before or text.HEAD, options.key, options.policy)
+        after = text.with_number(after, "signed", options.signed)
+        bound = with_line(lines, options)
+        signers = options.keepers if options.signed else known
+        # Who may sign stands there before it is asked for.
+        if signers != known:
+            durable.write_file(keepers_place, signers.encode(), 0o644)
+        if after != before:
+            durable.write_file(place, after.encode(), 0o644)
+        rights.rights_of(options.key)
+        if bound != lines:
+            durable.make_folders(keys.parent, 0o700)
+            durable.write_file(keys, bound.encode("utf-8", "surrogateescape"), 0o600)
+    reply(Enrolled(options.key, after != before, bound != lines, signers != known))
     return 0
 
 
-def with_table(text: str, key: str, table: str) -> str:
-    """The policy with `table` for `key`, and what it says of other keys. Refused where it would not be understood."""
-    only = toml.parse(table)
-    if set(only) != {"keys"} or set(only["keys"]) != {key}:
-        raise Refused(f"the policy that was given is not of the key {key} alone", "see docs/trust.md")
-    ours = re.compile(rf"\[keys\.{re.escape(key)}[.\]]")
-    kept, inside = [], False
-    for line in text.splitlines(keepends=True):
-        if line.lstrip(" \t").startswith("["):
-            inside = ours.match(line.lstrip(" \t")) is not None
-        if not inside:
-            kept.append(line)
-    whole = "".join(kept).rstrip("\n") + "\n\n" + table.strip("\n") + "\n"
-    rights.parse(whole, key)
-    return whole
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """While the block runs nobody else writes what keys may do here."""
+    descriptor = os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
-def with_line(text: str, options: Enrol) -> str:
+def _require_able(options: Enrol) -> None:
+    """Refused where this host lacks what a request with the key starts, or what looks at an order."""
+    if not os.access(_SETPRIV, os.X_OK):
+        raise Refused(
+            f"this host has no {_SETPRIV}, with which each request of the key begins", "install util-linux there"
+        )
+    if options.signed:
+        keepers.require_enough(keepers.parse(options.keepers), options.signed)
+        signatures.require_able()
+
+
+def with_line(before: str, options: Enrol) -> str:
     """The keys of root with that of `options`, bound to its policy; every other line stays as it is.
 
     Refused where the same key stands there unbound: sshd takes the first line that fits.
@@ -80,15 +87,15 @@ def with_line(text: str, options: Enrol) -> str:
     source = f'from="{options.from_}",' if options.from_ else ""
     bound = f'{_PROGRAM} serve {options.key}" '
     own = f'restrict,{source}command="{_DROPPING} {bound}{options.public} runner:{options.key}'
-    kept = [line for line in text.split("\n") if bound not in line or line.lstrip().startswith("#")]
+    kept = [line for line in before.split("\n") if bound not in line or line.lstrip().startswith("#")]
     blob = options.public.split(" ")[1]
     if any(blob in line and not line.lstrip().startswith("#") for line in kept):
         raise Refused(
             "that key is in authorized_keys already, bound to nothing or to another policy", "make a key of its own"
         )
-    present = [line for line in text.split("\n") if bound in line and not line.lstrip().startswith("#")]
+    present = [line for line in before.split("\n") if bound in line and not line.lstrip().startswith("#")]
     if present == [own]:
-        return text
+        return before
     while kept and not kept[-1]:
         kept.pop()
     return "\n".join((*kept, own)) + "\n"

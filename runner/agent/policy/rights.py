@@ -51,28 +51,46 @@ class Rights(NamedTuple):
     others: tuple[str, ...] = ()
 
 
+class PolicyText(NamedTuple):
+    """The policy as it is written, and what stands above all tables of it.
+
+    So many keepers have to sign an order (0: none is taken), and the last that was taken has the number `taken`.
+    """
+
+    text: str
+    signed: int = 0
+    taken: int = 0
+
+
 _TABLE = Rights._fields[1:-1]
+_NUMBERS = ("format", *PolicyText._fields[1:])
 
 
 def rights_of(key: str, path: str = POLICY) -> Rights:
     """What the policy of this host gives that key; Refused where it gives nothing, or others may change it."""
     if not FILE_NAME.fullmatch(key):
         raise Refused("no key of that name", "see the line in authorized_keys of this host")
-    open_places = trust.exposures(path)
-    if open_places:
-        first = open_places[0]
+    require_closed(path)
+    return parse(content(path), key)
+
+
+def whole(path: str = POLICY) -> PolicyText:
+    """The policy of this host, whoever's. Raises Refused as `rights_of`."""
+    require_closed(path)
+    text = content(path)
+    numbers = _apart(text)[0]
+    return PolicyText(text, *(numbers.get(name, 0) for name in PolicyText._fields[1:]))
+
+
+def require_closed(*paths: str) -> None:
+    """Refused where others may change one of these."""
+    for first in (place for path in paths for place in trust.exposures(path)):
         raise Refused(f"others may change {first.path}: {first.who}", f"on this host: {first.command}")
-    return parse(_content(path), key)
 
 
 def parse(text: str, key: str) -> Rights:
     """The rights of `key` in the text of a policy. Raises Refused for the first thing that is wrong with it."""
-    whole = toml.parse(text)
-    known = dict(whole)
-    version = known.pop("format", 1)
-    keys = known.pop("keys", {})
-    if version != 1 or known or not isinstance(keys, dict):
-        raise Refused(f"{POLICY} has more than `format = 1` and [keys]", _SEE)
+    keys = _apart(text)[1]
     table = keys.get(key)
     if not isinstance(table, dict):
         raise Refused(
@@ -94,12 +112,25 @@ def parse(text: str, key: str) -> Rights:
     )
 
 
+def _apart(text: str) -> tuple[Mapping[str, int], Mapping[str, Any]]:
+    """The numbers above all tables of a policy, and the tables of the keys."""
+    known = toml.parse(text)
+    keys = known.pop("keys", {})
+    if known.get("format", 1) != 1 or not known.keys() <= set(_NUMBERS) or not isinstance(keys, dict):
+        raise Refused(f"{POLICY} has more than `format = 1`, {', '.join(_NUMBERS[1:])} and [keys]", _SEE)
+    for name, value in known.items():
+        if type(value) is not int:
+            raise Refused(f"{POLICY}: {name} cannot be {value!a}", _SEE)
+    return known, keys
+
+
 def _stores_of(table: object) -> tuple[str, ...]:
     stores = table.get("stores", {}) if isinstance(table, dict) else {}
     return tuple(_path("the stores of another key", path) for path in stores) if isinstance(stores, dict) else ()
 
 
-def _content(path: str) -> str:
+def content(path: str) -> str:
+    """The text of a small file of this host; Refused where it is no file, or longer than a policy can be."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

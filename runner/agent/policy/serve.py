@@ -132,7 +132,7 @@ class _Service(NamedTuple):
                 return ANOTHER
             raise Refused(
                 "the runner-agent of this host is of another version than the runner, and is not replaced from afar",
-                "where the key of root is: runner enrol HOST, which installs it",
+                "let keepers order it: runner enrol HOST --out FILE; or as root: runner enrol HOST --with KEY",
             )
         if words[0] != "probe":
             return self._verb(words)

@@ -18,7 +18,8 @@ from runner.tools import agent
 class EnrolRequest:
     """`host` is to let `public`, a key of the controller, do what the jobs want; it comes from `source` ("": anywhere).
 
-    `runs` is how often each store gets a snapshot a day. `power` is how the key may end the host.
+    `runs` is how often each store gets a snapshot a day. `power` is how the key may end the host. So many of the
+    `keepers`, a line each, have to sign what changes it from afar; 0: nothing does.
     """
 
     host: str
@@ -26,13 +27,15 @@ class EnrolRequest:
     source: str
     runs: Mapping[str, int]
     power: tuple[str, ...] = ()
+    signed: int = 0
+    keepers: str = ""
 
 
 def draft(site: Site, asked: EnrolRequest) -> Draft:
     """One WRITE step, with the whole policy of the key in it, and what the key will not do."""
     job, host = f"enrol-{asked.host}", site.host(asked.host)
     policy = rights.policy(site, asked.host, asked.runs, asked.power)
-    options = Enrol(site.controller, asked.public, policy, asked.source)
+    options = Enrol(site.controller, asked.public, policy, asked.source, signed=asked.signed, keepers=asked.keepers)
     why = f"bind a key of {site.controller} to what the jobs of this site want of {asked.host}, and to no more"
     step = Step(
         id=f"{job}/policy",
@@ -51,6 +54,10 @@ def _findings(site: Site, asked: EnrolRequest, job: str) -> tuple[Finding, ...]:
     if not asked.source:
         text = f"the key will be good from any address: it is not known which one {site.controller} has there"
         findings.append(Finding(severity="note", source=job, text=text, do="name it: --from ADDRESS"))
+    if asked.signed:
+        names = " and ".join(dict.fromkeys(line.split(" ")[0] for line in asked.keepers.splitlines()))
+        text = f"{asked.host} will change this, and its agent, as {asked.signed} of {names} have signed"
+        findings.append(Finding(severity="note", source=job, text=text))
     if others := rights.beyond(site, asked.host, asked.power):
         names = ", ".join(each.name for each in others)
         text = f"the key has no right to what {names} {'does' if len(others) == 1 else 'do'} on {asked.host}"

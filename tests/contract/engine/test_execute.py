@@ -380,6 +380,17 @@ def test_a_file_is_put_in_place_only_if_it_is_the_planned_one(stage: Stage, tmp_
     assert not (tmp_path / "other").exists()
 
 
+def test_a_command_is_given_a_file_only_if_it_is_the_planned_one(stage: Stage, tmp_path: Path) -> None:
+    argv = ("tee", str(tmp_path / "given"))
+    given = Command(argv=argv, artifact="program", sha256=hashlib.sha256(CONTENT).hexdigest())
+    outcomes = stage.run(
+        replace(step("a/1"), action=given),
+        replace(step("a/2"), action=replace(given, argv=("false",), sha256="0" * 64)),
+    )
+    assert states(outcomes) == ["done", "stale"] and outcomes[1].exit is None
+    assert (tmp_path / "given").read_bytes() == CONTENT
+
+
 def test_what_needs_a_real_machine_is_not_run_in_the_sandbox(stage: Stage, tmp_path: Path) -> None:
     needy = replace(step("a/1", "touch", str(tmp_path / "mark")), needs=("device",))
     assert states(stage.run(needy, step("a/2"), live=False)) == ["not in the sandbox", "done"]

@@ -75,7 +75,7 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
         Check, host=name, argv=ARGV, field=name, relation=st.sampled_from(("==", "!=", ">=", "<=")),
         value=TEXT | BIG | SECONDS | st.booleans(), why=TEXT, replans=st.booleans(),
     )  # fmt: skip
-    command = st.builds(Command, argv=ARGV)
+    command = st.builds(Command, argv=ARGV, artifact=name, sha256=name)
     put = st.builds(PutFile, path=TEXT, artifact=name, sha256=name, mode=st.sampled_from((0o644, 0o755, 0)))
     ended = st.builds(Ended, step=name, codes=CODES, others=st.lists(name, max_size=2).map(tuple))
     wait = st.builds(WaitFor, until=checks, within=st.integers(1, 10**6), every=st.integers(1, 99), gone=st.booleans())

@@ -97,9 +97,9 @@ class Thief:
         return {name: entry for name, entry in walk(root, below=LIVELY).items() if name not in lively}
 
 
-def enrolled(runner: Runner) -> str:
+def enrolled(runner: Runner, *options: str) -> str:
     """Enrol backup-server1, use the key from then on, and take root's own out; where the key is."""
-    said = runner.good("enrol", BACKUP).said
+    said = runner.good("enrol", BACKUP, *options).said
     found = re.search(r'key = "(.*)"', said)
     assert found, said
     file = runner.path(PAPIO, FILE)

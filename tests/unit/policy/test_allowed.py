@@ -12,8 +12,9 @@ from runner.agent.__main__ import VERBS
 from runner.agent.answer import Denied, Refused
 from runner.agent.policy import allowed, wire
 from runner.agent.policy.contract.enrol import Enrol
-from runner.agent.policy.enrol import with_line, with_table
+from runner.agent.policy.enrol import with_line
 from runner.agent.policy.rights import FURTHER, Rights, StoreRights
+from runner.agent.policy.text import with_table
 from runner.agent.probe import READERS
 from runner.hosts import boot
 from runner.hosts.ssh import _START
