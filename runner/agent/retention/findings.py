@@ -14,7 +14,7 @@ LISTED = 1000
 # A disk on which more is damaged in one night is dying.
 NOTED = 10_000
 # What of their paths is listed and noted, in all: how deep a tree is says whoever sent it.
-LISTED_BYTES, NOTED_BYTES = 1 << 20, 8 << 20
+LISTED_BYTES, NOTED_BYTES = 1 << 20, 4 << 20
 
 
 class Findings:
