@@ -29,7 +29,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     way.add_argument("--order", default="", metavar="FILE", help="send the order that keepers have signed")
     parser.add_argument("--from", dest="source", default="", metavar="ADDRESS", help="from where the key is good")
     parser.add_argument(
-        "--allow", action="append", default=[], choices=("reboot", "poweroff"), help="how it may also end the host"
+        "--allow",
+        action="append",
+        default=[],
+        choices=("reboot", "poweroff", "updates", "upgrade"),
+        help="what it may do there beside: end the host, install updates, upgrade what is held",
     )
     enough = "so many have to sign an order for it; 0: it takes none"
     parser.add_argument("--keepers", type=int, choices=range(_MOST + 1), metavar="N", help=enough)
@@ -76,7 +80,7 @@ def _plan(app: App, options: argparse.Namespace) -> Plan:
         options.host,
         root_key=options.root_key,
         source=options.source,
-        power=tuple(options.allow),
+        allow=tuple(options.allow),
         keepers=options.keepers,
     )
 

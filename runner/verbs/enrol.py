@@ -31,13 +31,14 @@ def key_of(site: Site, host: str) -> Path:
 
 
 def enrolling(
-    app: App, name: str, *, root_key: str, source: str, power: tuple[str, ...], keepers: int | None = None
+    app: App, name: str, *, root_key: str, source: str, allow: tuple[str, ...], keepers: int | None = None
 ) -> Plan:
     """The plan that binds our key to the policy of host `name`; the key is made if there is none yet.
 
     `root_key` is the key with which root lets us in there, "" for the usual one. `source` is the address that we have
-    there, "" for what this machine would use. So many of the site's `keepers` have to sign what changes the host from
-    afar: 0 for nothing does, None for what the site wants. UsageError, RunnerError, PlanRefused.
+    there, "" for what this machine would use. `allow` is what the key may do beside what snapshots want. So many of the
+    site's `keepers` have to sign what changes the host from afar: 0 for nothing does, None for what the site wants.
+    UsageError, RunnerError, PlanRefused.
     """
     host = require_host(app.site, name)
     enough = (ENOUGH if app.site.two_keepers else 0) if keepers is None else keepers
@@ -59,7 +60,7 @@ def enrolling(
         public=_public(app, key_of(app.site, name)),
         source=source or ("" if host.jump else reach.own_address(host.address, host.port)),
         runs=runs(app),
-        power=power,
+        allow=allow,
         signed=enough,
         keepers=signers,
     )

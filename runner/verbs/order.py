@@ -28,12 +28,12 @@ class OrderFile(NamedTuple):
     signed: int
 
 
-def ordering(app: App, name: str, path: Path, power: tuple[str, ...]) -> OrderFile:
+def ordering(app: App, name: str, path: Path, allow: tuple[str, ...]) -> OrderFile:
     """Write the order that makes host `name` what the jobs and this runner want. UsageError, RunnerError."""
     enrol.require_host(app.site, name)
     planfile.require_replaceable(path, order.HEADING, "order")
     standing = _standing(app, name)
-    table = rights.policy(app.site, name, enrol.runs(app), power)
+    table = rights.policy(app.site, name, enrol.runs(app), allow)
     text = order.text(app.site, name, standing, probe.runner_agent(), table)
     try:
         private.put(path, text)

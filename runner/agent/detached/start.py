@@ -13,6 +13,7 @@ from .. import durable
 from ..answer import Refused, emit, reply
 from ..arguments import parse_as
 from ..packages.families import FAMILIES
+from ..policy import limits
 from ..store import lock
 from ..store.layout import read_json
 from . import records, worker
@@ -70,6 +71,7 @@ def _order(options: Detach) -> DetachOrder:
         env=environment,
         run=options.run,
         root=options.root or "/",
+        by=limits.key(),
     )
 
 

@@ -52,7 +52,7 @@ MICROSECONDS = 600 * 10**6
 
 
 class DetachOrder(NamedTuple):
-    """What is to be run, and what after it; see Detach. `run` is the folder of the locks."""
+    """What is to be run, and what after it; see Detach. `run` is the folder of the locks, `by` the key that asked."""
 
     plan: str
     step: str
@@ -62,6 +62,7 @@ class DetachOrder(NamedTuple):
     env: Mapping[str, str]
     run: str
     root: str
+    by: str = ""
 
 
 def start(place: DetachedFolder, order: DetachOrder) -> None:

@@ -24,8 +24,9 @@ _RIGHTS = (
     "chown dac_override dac_read_search fowner fsetid kill linux_immutable mac_admin mknod setfcap setgid setpcap "
     "setuid sys_admin sys_nice sys_ptrace sys_resource"
 )
+# Before a host ends its database is asked who is connected, as its own user: PAM writes that down.
+_ENDING = "audit_write"
 _SETPRIV = "/usr/bin/setpriv"
-_DROPPING = f"{_SETPRIV} --no-new-privs --bounding-set=-all,{','.join(f'+{right}' for right in _RIGHTS.split())} --"
 
 
 def run(argv: Sequence[str]) -> int:
@@ -86,7 +87,7 @@ def with_line(before: str, options: Enrol) -> str:
     """
     source = f'from="{options.from_}",' if options.from_ else ""
     bound = f'{_PROGRAM} serve {options.key}" '
-    own = f'restrict,{source}command="{_DROPPING} {bound}{options.public} runner:{options.key}'
+    own = f'restrict,{source}command="{_dropping(options)}{bound}{options.public} runner:{options.key}'
     kept = [line for line in before.split("\n") if bound not in line or line.lstrip().startswith("#")]
     blob = options.public.split(" ")[1]
     if any(blob in line and not line.lstrip().startswith("#") for line in kept):
@@ -99,6 +100,17 @@ def with_line(before: str, options: Enrol) -> str:
     while kept and not kept[-1]:
         kept.pop()
     return "\n".join((*kept, own)) + "\n"
+
+
+def _dropping(options: Enrol) -> str:
+    """What begins `serve` without the rights that nothing needs which the key may ask for."""
+    own = rights.parse(options.policy, options.key)
+    if own.packages:
+        # The scripts of packages are root's, and may need any.
+        return ""
+    kept = f"{_RIGHTS} {_ENDING}" if own.power else _RIGHTS
+    bounding = ",".join(f"+{right}" for right in kept.split())
+    return f"{_SETPRIV} --no-new-privs --bounding-set=-all,{bounding} -- "
 
 
 def _text(path: Path, most: int) -> str:

@@ -15,6 +15,7 @@ from ..store.layout import StoreFolder, is_name, open_store, partials, sealed
 from . import allowed
 from .newest import newest
 from .rights import ALL, Rights
+from .verdict import DO, Allowed
 
 _PROGRAM, _SENDS = ("rsync", "--server"), ("rsync", "--server", "--sender")
 # Arguments that come in the stream, and what both ends can: rsync(1), --protect-args.
@@ -42,14 +43,14 @@ def receiving(rights: Rights, words: Sequence[str]) -> tuple[str, ...]:
     _require_begun_as_ours(options.argv)
     store = open_store(options.folder)
     if options.argv[: len(_SENDS)] == _SENDS or options.writes or options.by_hand:
-        raise Denied(f"the key {rights.name} only receives into a snapshot that is being made", allowed.DO)
+        raise Denied(f"the key {rights.name} only receives into a snapshot that is being made", DO)
     _require_being_made(rights, store, options.partial)
     may = readable(rights, options.folder)
     reads = tuple(path for path in options.reads if any(path == each or path.startswith(f"{each}/") for each in may))
     if len(reads) < len(options.reads):
         raise Denied(
             f"the key {rights.name} reads only the newest snapshot of that store",
-            allowed.reading_all(rights, allowed.Allowed(options.folder)),
+            allowed.reading_all(rights, Allowed(options.folder)),
         )
     return argv("keep-room", options._replace(confined=True, reads=reads))
 
@@ -69,9 +70,9 @@ def readable(rights: Rights, path: str) -> tuple[str, ...]:
 def _require_begun_as_ours(words: Sequence[str]) -> None:
     program = _SENDS if tuple(words[: len(_SENDS)]) == _SENDS else _PROGRAM
     if tuple(words[: len(program)]) != program or len(words) != len(program) + 1 or not _LETTERS.fullmatch(words[-1]):
-        raise Denied("no rsync but the server that the runner begins", allowed.DO)
+        raise Denied("no rsync but the server that the runner begins", DO)
 
 
 def _require_being_made(rights: Rights, store: StoreFolder, name: str) -> None:
     if not is_name(name) or name not in partials(store) or name in sealed(store):
-        raise Denied(f"the key {rights.name} only receives into a snapshot that is being made", allowed.DO)
+        raise Denied(f"the key {rights.name} only receives into a snapshot that is being made", DO)

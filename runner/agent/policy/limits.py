@@ -33,6 +33,11 @@ def bind(key: str, stores: Mapping[str, StoreRights]) -> None:
     _stores.update(stores)
 
 
+def key() -> str:
+    """For which key is done what is done; "" where there is none."""
+    return "".join(_key)
+
+
 def of(store: StoreFolder) -> StoreRights | None:
     """What holds for that store; None where no key is behind what is done."""
     return _stores.get(str(store.root))
@@ -148,5 +153,5 @@ def _over(error: str, do: str, *, again: bool = False, cause: str = "") -> Refus
     """The refusal, noted here: not every verb that is refused so says it to whoever asked."""
     from . import refusals  # noqa: PLC0415  (as below)
 
-    refusals.note("".join(_key), error)
+    refusals.note(key(), error)
     return Refused(error, do, again=again, cause=cause)

@@ -10,8 +10,9 @@ from typing import Any
 from .. import probe as probing
 from ..answer import Denied, Refused, emit
 from . import refusals
-from .allowed import Allowed, require_question
+from .allowed import require_question
 from .rights import Rights
+from .verdict import Allowed
 
 LONGEST = 16 << 20
 _FORMER = "/usr/local/sbin/runner-store"

@@ -38,7 +38,7 @@ def run(argv: Sequence[str]) -> int:
 
 def note(key: str, what: str, folder: Path = FOLDER) -> None:
     """Note that it was refused now. Where that cannot be written, it is refused all the same."""
-    with contextlib.suppress(OSError), _locked(folder):
+    with contextlib.suppress(OSError), locked(folder):
         known = list(_known(folder))
         now, what = clock.at(time.time_ns()), _narrow(what)
         same = next((each for each in known if (each.key, each.what) == (key, what)), None)
@@ -109,7 +109,7 @@ def _narrow(what: str) -> str:
 
 def forget(folder: Path = FOLDER) -> None:
     """Remove all that is noted; for a person on this host who has seen it."""
-    with _locked(folder):
+    with locked(folder):
         _file(folder).unlink(missing_ok=True)
 
 
@@ -123,7 +123,8 @@ def _file(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
+    """Nobody else writes in this folder, which is made, while the block runs. Raises OSError."""
     durable.make_folders(folder)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:

@@ -16,6 +16,7 @@ POLICY = "/etc/runner/agent.toml"
 LONGEST = 64 << 10
 NEWEST, ALL = "newest", "all"
 ENDS = ("reboot", "poweroff")
+KINDS = ("updates", "upgrade")
 # Verbs that a key does not have by itself, since they undo what a person has said, or read what is on the host.
 FURTHER = ("access", "bring-back", "drop-aside", "set-aside", "unpin")
 _SEE = "see docs/trust.md; `runner enrol` writes one that can be read"
@@ -40,7 +41,8 @@ class StoreRights(NamedTuple):
 class Rights(NamedTuple):
     """What the key `name` may ask: its stores by their path, the folders whose files it may read, further verbs.
 
-    `power` is how it may end this host: `reboot`, `poweroff`. `others` are the stores of other keys.
+    `power` is how it may end this host: `reboot`, `poweroff`. `packages` are the kinds of jobs that it may have here:
+    `updates`, and `upgrade`, which frees what is held. `others` are the stores of other keys.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Rights(NamedTuple):
     sources: tuple[str, ...] = ()
     power: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
 
 
@@ -108,6 +111,7 @@ def parse(text: str, key: str) -> Rights:
         tuple(_path(f"keys.{key}.sources", each) for each in _words(key, table, "sources")),
         _among(key, table, "power", ENDS),
         _among(key, table, "verbs", FURTHER),
+        _among(key, table, "packages", KINDS),
         tuple(path for each in keys.values() if each is not table for path in _stores_of(each)),
     )
 

@@ -11,7 +11,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from . import allowed, hidden, lending, limits, places, refusals, wire
 from .contract.serve import Serve
 from .newest import newest
 from .rights import ALL, Rights, rights_of
+from .verdict import DO, Allowed, denied
 
 # What every command of the runner has for an environment.
 ENVIRONMENT = {
@@ -41,14 +42,6 @@ _OURS = "RUNNER_SERVES"
 # As boot.py says it: another program is wanted than the one that is here.
 ANOTHER = 80
 _SIGNALS = ("TERM", "KILL", "INT", "HUP")
-_POWER: Mapping[tuple[str, ...], str] = {
-    ("systemctl", "reboot"): "reboot",
-    ("systemctl", "reboot", "--check-inhibitors=yes"): "reboot",
-    ("shutdown", "-r", "now"): "reboot",
-    ("systemctl", "poweroff"): "poweroff",
-    ("systemctl", "poweroff", "--check-inhibitors=yes"): "poweroff",
-    ("shutdown", "-h", "-P", "now"): "poweroff",
-}
 
 
 def run(argv: Sequence[str]) -> int:
@@ -119,9 +112,7 @@ class _Service(NamedTuple):
             return lending.look(self.rights, words)
         if words[:1] == ("kill",):
             return self._kill(words)
-        if words in _POWER and _POWER[words] in self.rights.power:
-            os.execvp(words[0], tuple(words))  # noqa: S606
-        raise Denied(f"the key {self.rights.name} has no right to that here", allowed.DO)
+        return self._command(words)
 
     def _answer(self, words: Sequence[str]) -> int:
         """A question to the program, which is asked here and never comes along."""
@@ -152,9 +143,25 @@ class _Service(NamedTuple):
         code: int = door.perform(list(words))
         return code
 
-    def _require_readable(self, what: allowed.Allowed) -> None:
+    def _command(self, words: Sequence[str]) -> int:
+        """What is no verb of ours: a step of a job that upgrades packages, or ends this host."""
+        if not (self.rights.power or self.rights.packages):
+            raise denied(self.rights, "that here")
+        import subprocess  # noqa: PLC0415  (few have a right to any)
+
+        from .upkeep import commands, power  # noqa: PLC0415
+
+        commands.require(self.rights, words, commands.STEP)
+        if tuple(words) in power.ENDS:
+            power.count(self.rights.name)
+        self._make_way()
+        # Not in place of this process: whoever asked may end it, and knows it as one that was begun for the key.
+        code = subprocess.run(words, check=False, env=ENVIRONMENT).returncode
+        return code if code >= 0 else 128 - code
+
+    def _require_readable(self, what: Allowed) -> None:
         if what.source and hidden.covers(os.fsencode(what.source)):
-            raise Denied(f"the key {self.rights.name} has no right to read {what.source[:100]!a}", allowed.DO)
+            raise denied(self.rights, f"read {what.source[:100]!a}")
         limited = what.store and what.snapshots and self.rights.stores[what.store].reads != ALL
         if limited and not set(what.snapshots) <= set(newest(open_store(what.store))):
             raise Denied(
@@ -175,13 +182,13 @@ class _Service(NamedTuple):
         fits = len(words) == 5 and words[1] == "-s" and words[3] == "--" and words[2] in _SIGNALS
         group = words[4][1:] if fits and words[4][:1] == "-" else ""
         if not (group.isascii() and group.isdigit() and len(group) < 10 and int(group) > 1):
-            raise Denied("no signal to anything but what was begun for this key", allowed.DO)
+            raise Denied("no signal to anything but what was begun for this key", DO)
         try:
             begun = Path(f"/proc/{group}/cmdline").read_bytes().split(b"\0")[:-1]
             root = Path(f"/proc/{group}").stat().st_uid == 0
         except OSError:
             return 1
         if not root or begun[-3:] != [PROGRAM.encode(), b"serve", self.rights.name.encode()]:
-            raise Denied("no signal to anything but what was begun for this key", allowed.DO)
+            raise Denied("no signal to anything but what was begun for this key", DO)
         os.killpg(int(group), getattr(signal, f"SIG{words[2]}"))
         return 0

@@ -4,36 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from runner.model.options import DrillOptions, SnapshotOptions
+from runner.model.options import DrillOptions, SnapshotOptions, UpgradeOptions
 from runner.model.site import Job, Site, Store
 
 # Of these the agent of another host does nothing, whatever its policy says.
-_BY_ITS_OWN = ("updates", "upgrade", "disk", "dump", "access")
-_POWER = {"reboot": "reboot", "halt": "poweroff"}
+_BY_ITS_OWN = ("disk", "dump", "access")
+# What a job wants that a person may allow at enrolment.
+_ALLOWED = {"reboot": "reboot", "halt": "poweroff", "updates": "updates", "upgrade": "upgrade"}
+POWER, PACKAGES = ("reboot", "poweroff"), ("updates", "upgrade")
 _DAYS = 7
 
 
-def policy(site: Site, host: str, runs: Mapping[str, int], power: Sequence[str] = ()) -> str:
+def policy(site: Site, host: str, runs: Mapping[str, int], allow: Sequence[str] = ()) -> str:
     """The text of [keys.CONTROLLER] for `host`; `runs` is how often each store gets a snapshot a day by its schedules.
+    `allow` are words of POWER and PACKAGES.
 
     A day may be made up for, and one repeated: so twice as many may be sealed, and as many expire, and two more.
     """
     key = f"keys.{site.controller}"
     sources = sorted({path for job in site.jobs for path in _sources(site, job, host)})
     own = [store for store in site.stores if store.host == host]
-    lines = [f"[{key}]", f"sources = {_list(sources)}", f"power = {_list(sorted(power))}"]
+    power, packages = (_list([word for word in each if word in allow]) for each in (POWER, PACKAGES))
+    lines = [f"[{key}]", f"sources = {_list(sources)}", f"power = {power}", f"packages = {packages}"]
     for store in own:
         lines += ["", f'[{key}.stores."{store.path}"]', *_store(site, store, runs.get(store.name, 1))]
     return "\n".join(lines) + "\n"
 
 
-def beyond(site: Site, host: str, power: Sequence[str] = ()) -> tuple[Job, ...]:
+def beyond(site: Site, host: str, allow: Sequence[str] = ()) -> tuple[Job, ...]:
     """The jobs that want more of `host` than such a key may do, so that its own runner has to start them."""
     return tuple(
-        job
-        for job in site.jobs
-        if job.host == host and (job.kind in _BY_ITS_OWN or (job.kind in _POWER and _POWER[job.kind] not in power))
+        job for job in site.jobs if job.host == host and (job.kind in _BY_ITS_OWN or not _wants(job) <= set(allow))
     )
+
+
+def allowable(job: Job) -> bool:
+    """Whether a person may allow the key what that job wants."""
+    return job.kind in _ALLOWED
+
+
+def _wants(job: Job) -> set[str]:
+    wanted = {_ALLOWED[job.kind]} if job.kind in _ALLOWED else set()
+    reboots = isinstance(job.options, UpgradeOptions) and job.options.reboot != "no"
+    return wanted | {"reboot"} if reboots else wanted
 
 
 def _store(site: Site, store: Store, runs: int) -> list[str]:

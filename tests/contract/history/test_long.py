@@ -1,4 +1,4 @@
-"""Sixty days of a store with all that is lawful in them: nothing is found, whatever day the head is of."""
+"""Days of a store, sixty in `make soak`, with all that is lawful in them: nothing is found, whichever day is asked."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import pytest
 from tests.contract.history.chains import events, findings, head
 from tests.contract.retention.test_expire import expire, names, verb
 from tests.contract.storehouse import Storehouse, frame
+from tests.soak import few
 
 AUDIT = ("audit", "--every", "3", "--bytes", "1000000000", "--seconds", "60")
-DAYS, KEPT = 25, 6
+KEPT = 6
 
 pytestmark = pytest.mark.long
 
@@ -39,12 +40,13 @@ def recycled(house: Storehouse, name: str, oldest: str, basis: str) -> None:
         assert said.code == 0 and said.answer["head"] == head(house), said
 
 
-def test_a_lawful_life_is_found_to_be_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("days", few([14, 60], 14))
+def test_a_lawful_life_is_found_to_be_one(tmp_path: Path, days: int) -> None:
     source, dice = tmp_path / "source", random.Random(13)
     source.mkdir()
     house = Storehouse(root=tmp_path / "store", source=source)
     heads = []
-    for day in range(DAYS):
+    for day in range(days):
         for number in range(3):
             (source / f"file{dice.randrange(12)}").write_text(f"{day} {number}")
         there = names(house) if day else []

@@ -20,7 +20,7 @@ from tests.contract.hosts import mutations
 from tests.contract.hosts.mutations import MARK, Lie
 from tests.contract.hosts.played_site import BAD, OTHER, PAPIO, STEP, Played, Recorded, Said, recorded
 
-SHORT, LONG = 100, 10_000
+LONG = 10_000
 BATCH = 50
 # What a terminal or a mail could take for more than text.
 HARMFUL = set("\x1b\x07\0\r\u202e\u2028\ufeff\x9b") | {chr(code) for code in (0xD800, 0xDC80, 0xDFFF)}
@@ -46,10 +46,9 @@ def test_every_verb_whose_answer_crosses_is_on_the_tape(asked: dict[str, list[tu
 
 
 def batches() -> Iterator[ParameterSet]:
-    """The first in `make test`, six in `make test-all`, all in `make soak`."""
+    """The first in `make test`, all in `make soak`."""
     for batch in range(LONG // BATCH):
-        marks = () if not batch else pytest.mark.long if batch < SHORT // BATCH else pytest.mark.soak
-        yield pytest.param(batch, marks=marks)
+        yield pytest.param(batch, marks=pytest.mark.soak if batch else ())
 
 
 @pytest.mark.parametrize("batch", tuple(batches()))

@@ -108,7 +108,7 @@ def test_a_key_has_no_right_to_what_is_not_its_own(words: tuple[str, ...]) -> No
     "words",
     [
         ("hold-host", "power", "--plan=p", "--who=w", "--state=/etc"),
-        ("hold-host", "packages", "--plan=p", "--who=w"),
+        ("hold-host", "the-store", "--plan=p", "--who=w"),
         ("access", "--file=/etc/shadow", "--hours=1", "--rows=1"),
         ("access", "--state=/etc", "--hours=1", "--rows=1"),
         ("unpin", OTHER, NAME, "--plan=p"),
@@ -184,3 +184,14 @@ def test_a_line_takes_the_place_of_its_own_and_a_key_that_is_unbound_stays_out()
     assert KEY not in again and again.count("serve papio") == 1
     with pytest.raises(Refused, match="already"):
         with_line(f"{KEY} root\n", options)
+
+
+def test_a_line_keeps_the_rights_that_what_is_allowed_needs_and_no_more() -> None:
+    options = Enrol("papio", KEY, TABLE)
+    plain, power, packages = (
+        with_line("", options._replace(policy=TABLE.replace("[keys.papio]", f"[keys.papio]{more}", 1)))
+        for more in ("", '\npower = ["reboot"]', '\npackages = ["updates"]')
+    )
+    assert "+audit_write" not in plain and "+audit_write" in power
+    assert all("setpriv --no-new-privs --bounding-set=-all," in line for line in (plain, power))
+    assert packages.startswith('restrict,command="/usr/local/sbin/runner-agent serve papio" ')

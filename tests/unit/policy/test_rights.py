@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from runner.agent.answer import Refused
 from runner.agent.policy import rights, toml
 from runner.agent.policy.rights import Rights, StoreRights
 from runner.jobs.policy.rights import beyond, policy
-from tests.unit import parts
+from tests.unit import parts, upkeep_parts
 
 STORE = "/srv/backups/papio"
 POLICY = f"""
@@ -24,6 +25,7 @@ format = 1
 sources = ["/", "/home"]
 power = ["reboot"]
 verbs = []
+packages = ["updates"]
 
 [keys.papio.stores."{STORE}"]
 floor = 30
@@ -39,7 +41,7 @@ reads = "all"
 
 def test_what_is_written_is_what_holds() -> None:
     stores = {STORE: StoreRights(30, 1, 4, 5, 6, "all")}
-    assert rights.parse(POLICY, "papio") == Rights("papio", stores, ("/", "/home"), ("reboot",))
+    assert rights.parse(POLICY, "papio") == Rights("papio", stores, ("/", "/home"), ("reboot",), packages=("updates",))
     assert rights.parse(POLICY, "other") == Rights("other", others=(STORE,))
 
 
@@ -53,6 +55,7 @@ def test_what_is_written_is_what_holds() -> None:
         ("floor = 30", "floor = 30\nfloor = 2", "says 'floor' again"),
         ('reads = "all"', 'reads = "any"', "reads cannot be 'any'"),
         ('power = ["reboot"]', 'power = ["halt"]', "cannot have 'halt'"),
+        ('packages = ["updates"]', 'packages = ["install"]', "cannot have 'install'"),
         ('power = ["reboot"]', "power = true", "keys.papio.power is no list"),
         ("verbs = []", 'verbs = ["seal"]', "cannot have 'seal'"),
         ("verbs = []", 'shell = "yes"', "has no 'shell'"),
@@ -125,3 +128,21 @@ def test_what_enrol_writes_is_what_a_host_reads() -> None:
     assert known.stores[path].seals == known.stores[path].expiries == 4
     assert known.sources, "the reverse snapshot reads it"
     assert all(job.host == parts.SERVER for job in beyond(site, parts.SERVER))
+
+
+def test_what_a_person_allows_is_written_and_the_jobs_that_want_more_are_named() -> None:
+    jobs = (upkeep_parts.UPDATES, upkeep_parts.UPGRADE, upkeep_parts.REBOOT)
+    site = replace(upkeep_parts.SITE, jobs=jobs)
+    text = policy(site, upkeep_parts.SERVER, {}, ("upgrade", "updates", "reboot"))
+    known = rights.parse(text, "papio")
+    assert (known.power, known.packages) == (("reboot",), ("updates", "upgrade"))
+
+    def named(*allow: str) -> list[str]:
+        return [job.name for job in beyond(site, upkeep_parts.SERVER, allow)]
+
+    assert named() == [job.name for job in jobs]
+    assert named("updates") == ["upgrade-server", "reboot-server"]
+    assert named("updates", "upgrade") == ["upgrade-server", "reboot-server"], "an upgrade ends with a reboot"
+    assert named("updates", "upgrade", "reboot") == []
+    never = replace(site, jobs=(upkeep_parts.with_options(upkeep_parts.UPGRADE, reboot="no"),))
+    assert beyond(never, upkeep_parts.SERVER, ("upgrade",)) == ()
