@@ -34,7 +34,7 @@ OUTPUTS = _frame("t", b"Number of files: 10 (reg: 5, dir: 5)\nTotal file size: 1
 )
 
 
-def verb(thief: Thief, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def asked(thief: Thief, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     argv = ("exec", "sh", "-c", "x", TOKEN, PROGRAM, words[0], STORE, f"--plan={PLAN}", *words[1:])
     return thief.ask(*map(shlex.quote, argv), options=SHARED, stdin=stdin)
 
@@ -64,17 +64,17 @@ def junk(thief: Thief, number: int, when: str) -> bool:
     newest = thief.runner.sealed()[-1]
     whole = number % 2 == 0
     share = ("--whole=/",) if whole else (f"--share={newest}",)
-    verb(thief, "begin", name, f"--basis={newest}", f"--job=junk-{number}", *share, "--", "/")
+    asked(thief, "begin", name, f"--basis={newest}", f"--job=junk-{number}", *share, "--", "/")
     rsh = f"ssh -i {thief.key} -oIdentitiesOnly=yes {' '.join(SHARED)}"
     path = f"{PROGRAM} keep-room {STORE} --partial={name} -- rsync"
     there = f"root@{ADDRESS[BACKUP]}:{STORE}/.incoming/{name}/0/"
     sent = ("rsync", "-s", "-r", f"--rsh={rsh}", f"--rsync-path={path}", "/run/junk/", there)
     thief.runner.lab.run(PAPIO, *sent, check=False, timeout=60)
     if not whole:
-        verb(thief, "clone", name, f"--basis={newest}=/")
-    verb(thief, "compose", name)
+        asked(thief, "clone", name, f"--basis={newest}=/")
+    asked(thief, "compose", name)
     sealing = (f"--host=h{number}", f"--job=junk-{number}", "--started=", "--checksum=xxh128")
-    said = verb(thief, "seal", name, *sealing, "--transfer=t=/", "--walked=w=/", stdin=OUTPUTS)
+    said = asked(thief, "seal", name, *sealing, "--transfer=t=/", "--walked=w=/", stdin=OUTPUTS)
     if said.returncode != 0:
-        verb(thief, "drop-partials", "--", name)
+        asked(thief, "drop-partials", "--", name)
     return said.returncode == 0
