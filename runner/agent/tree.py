@@ -12,6 +12,8 @@ from typing import NamedTuple
 from .answer import Refused
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+# A path that one call takes: PATH_MAX without its end.
+_AT_ONCE = 4095
 TYPES = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "directory",
@@ -90,6 +92,25 @@ def extended(parent: int, name: bytes) -> dict[str, bytes]:
     return {key: os.getxattr(path, key, follow_symlinks=False) for key in keys}
 
 
+def below(root: int, path: bytes) -> int:
+    """A descriptor of the folder at `path` below the open folder `root`, however long the path is; raises OSError.
+
+    `path` is of a tree that only we write to: the last name is not followed where it is a link, those before it are.
+    """
+    here = root
+    while True:
+        # What the kernel takes at once ends at a folder's name.
+        cut = path.rfind(b"/", 0, _AT_ONCE) if len(path) > _AT_ONCE else len(path)
+        try:
+            deeper = os.open(path[:cut] or b".", FOLDER, dir_fd=here)
+        finally:
+            if here != root:
+                os.close(here)
+        here, path = deeper, path[cut + 1 :]
+        if not path:
+            return here
+
+
 class TreeEntry(NamedTuple):
     """A name in a folder and its lstat(2)."""
 
@@ -113,17 +134,19 @@ class TreeFolder(NamedTuple):
 def folders(root: int, *, closed: bool = False) -> Iterator[TreeFolder]:
     """Every folder of the tree below the open folder `root`, itself first (path b""), parents first.
 
-    Paths are opened from `root`, so that they may be as long as rsync can make them. Names that vanish
-    meanwhile are left out, and with `closed` what we may not enter; any other OSError is raised. Memory grows with the
-    folders still to do.
+    Names that vanish meanwhile are left out, and with `closed` what we may not enter; any other OSError is raised.
+    Memory grows with the folders still to do, and not with how deep they are.
     """
     missing = (FileNotFoundError, PermissionError) if closed else (FileNotFoundError,)
     device = os.fstat(root).st_dev
-    waiting = [b""]
+    way = list[bytes]()
+    waiting = [(0, b"")]
     while waiting:
-        path = waiting.pop()
+        depth, name = waiting.pop()
+        way[max(0, depth - 1) :] = [name] if depth else []
+        path = b"/".join(way)
         try:
-            descriptor = os.open(path or b".", FOLDER, dir_fd=root)
+            descriptor = below(root, path)
         except missing:
             continue
         try:
@@ -133,8 +156,7 @@ def folders(root: int, *, closed: bool = False) -> Iterator[TreeFolder]:
             yield TreeFolder(descriptor, path, entries)
         finally:
             os.close(descriptor)
-        below = [each.name for each in reversed(entries) if each.is_folder]
-        waiting.extend(path + b"/" + name if path else name for name in below)
+        waiting.extend((depth + 1, each.name) for each in reversed(entries) if each.is_folder)
 
 
 class TreeName(NamedTuple):
