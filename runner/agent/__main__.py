@@ -41,6 +41,7 @@ VERBS = {
     "in-newest": "snapshots.find:in_newest",
     "make-restored": "snapshots.restored:make",
     "make-place": "snapshots.restored:make_place",
+    "received": "snapshots.restored:received",
     "restored": "snapshots.restored:run",
     "clear-restored": "snapshots.restored:clear",
     "search": "snapshots.search:run",

@@ -61,6 +61,11 @@ Digest = Annotated[str, Pattern(r"(?:[0-9a-f]{64})?")]
 # The head of a store's chain: the number of its last line, and the SHA-256 of that; "" where there is none.
 HEAD = Pattern(r"(?:[1-9][0-9]{0,11}:[0-9a-f]{64})?")
 ChainHead = Annotated[str, HEAD]
+# What stands in the lock of a store: with both it is never longer than the room that is there for it.
+PLAN_TEXT = Pattern(r"(?s:.{0,100})")
+SPOKEN = Pattern(r"(?s:.{0,200})")
+PlanText = Annotated[str, PLAN_TEXT]
+Spoken = Annotated[str, SPOKEN]
 # A plan: the time at which it was made.
 PLAN = Pattern(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
 UUID = Pattern(r"[0-9A-Za-z-]{0,64}")

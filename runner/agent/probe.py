@@ -105,8 +105,11 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     played = bool(root or folders)
     with concurrent.futures.ThreadPoolExecutor(max_workers=8) as pool:
         rsync = pool.submit(_rsync)
-        readings = [(str(each["id"]), pool.submit(_reading, each)) for each in commands]
+        # What is read of a store's history comes after the store: a line of it says then why that was otherwise.
+        late = [each for each in commands if tuple(each["argv"][:2]) == (PROGRAM, "chain")]
+        readings = [(str(each["id"]), pool.submit(_reading, each)) for each in commands if each not in late]
         stores = {str(each["name"]): table(inspect_store(each)) for each in request.get("stores", ())}
+        readings += [(str(each["id"]), pool.submit(_reading, each)) for each in late]
         seen = stand_ins(folders or (root,), root) if played else filesystems()
         return {
             "name": str(request.get("host", "")),

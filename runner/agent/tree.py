@@ -6,12 +6,14 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from .answer import Refused
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+# A path that one call takes: PATH_MAX without its end.
+_AT_ONCE = 4095
 TYPES = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "directory",
@@ -90,6 +92,25 @@ def extended(parent: int, name: bytes) -> dict[str, bytes]:
     return {key: os.getxattr(path, key, follow_symlinks=False) for key in keys}
 
 
+def below(root: int, path: bytes) -> int:
+    """A descriptor of the folder at `path` below the open folder `root`, however long the path is; raises OSError.
+
+    `path` is of a tree that only we write to: the last name is not followed where it is a link, those before it are.
+    """
+    here = root
+    while True:
+        # What the kernel takes at once ends at a folder's name.
+        cut = path.rfind(b"/", 0, _AT_ONCE) if len(path) > _AT_ONCE else len(path)
+        try:
+            deeper = os.open(path[:cut] or b".", FOLDER, dir_fd=here)
+        finally:
+            if here != root:
+                os.close(here)
+        here, path = deeper, path[cut + 1 :]
+        if not path:
+            return here
+
+
 class TreeEntry(NamedTuple):
     """A name in a folder and its lstat(2)."""
 
@@ -113,11 +134,45 @@ class TreeFolder(NamedTuple):
 def folders(root: int, *, closed: bool = False) -> Iterator[TreeFolder]:
     """Every folder of the tree below the open folder `root`, itself first (path b""), parents first.
 
-    Paths are opened from `root`, so that they may be as long as rsync can make them. Names that vanish
-    meanwhile are left out, and with `closed` what we may not enter; any other OSError is raised. Memory grows with the
-    folders still to do.
+    Names that vanish meanwhile are left out, and with `closed` what we may not enter; any other OSError is raised.
+    Memory grows with the folders still to do, and not with how deep they are.
     """
     missing = (FileNotFoundError, PermissionError) if closed else (FileNotFoundError,)
+    device = os.fstat(root).st_dev
+    way = list[bytes]()
+    waiting = [(0, b"")]
+    while waiting:
+        depth, name = waiting.pop()
+        way[max(0, depth - 1) :] = [name] if depth else []
+        path = b"/".join(way)
+        try:
+            descriptor = below(root, path)
+        except missing:
+            continue
+        try:
+            if os.fstat(descriptor).st_dev != device:
+                continue
+            entries = list(_entries(descriptor, device, missing))
+            yield TreeFolder(descriptor, path, entries)
+        finally:
+            os.close(descriptor)
+        waiting.extend((depth + 1, each.name) for each in reversed(entries) if each.is_folder)
+
+
+class TreeName(NamedTuple):
+    """A name in the open folder `parent` (only until the next one is asked for), and the path of that below the top."""
+
+    parent: int
+    path: bytes
+    entry: TreeEntry
+
+
+def names(root: int) -> Iterator[TreeName]:
+    """Every name in the tree below the open folder `root`, a folder before what is in it, else in no order.
+
+    As `folders`; but of a folder no more is kept than the folders in it, though a stranger put ten million names there.
+    """
+    missing = (FileNotFoundError,)
     device = os.fstat(root).st_dev
     waiting = [b""]
     while waiting:
@@ -129,16 +184,23 @@ def folders(root: int, *, closed: bool = False) -> Iterator[TreeFolder]:
         try:
             if os.fstat(descriptor).st_dev != device:
                 continue
-            entries = list(_entries(descriptor, device, missing))
-            yield TreeFolder(descriptor, path, entries)
+            with os.scandir(descriptor) as listing:
+                for entry in _about(descriptor, (os.fsencode(each.name) for each in listing), device, missing):
+                    if entry.is_folder:
+                        waiting.append(path + b"/" + entry.name if path else entry.name)
+                    yield TreeName(descriptor, path, entry)
         finally:
             os.close(descriptor)
-        below = [each.name for each in reversed(entries) if each.is_folder]
-        waiting.extend(path + b"/" + name if path else name for name in below)
 
 
 def _entries(descriptor: int, device: int, missing: tuple[type[OSError], ...]) -> Iterator[TreeEntry]:
-    for name in sorted(os.fsencode(each) for each in os.listdir(descriptor)):
+    return _about(descriptor, sorted(os.fsencode(each) for each in os.listdir(descriptor)), device, missing)
+
+
+def _about(
+    descriptor: int, listing: Iterable[bytes], device: int, missing: tuple[type[OSError], ...]
+) -> Iterator[TreeEntry]:
+    for name in listing:
         try:
             about = status(descriptor, name)
         except missing:

@@ -1,4 +1,4 @@
-"""runner history: the last runs."""
+"""runner history: the last runs, and what is known of the past of a store."""
 
 from __future__ import annotations
 
@@ -23,13 +23,19 @@ _MOST = 3
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """How many, which form."""
+    """Of which store, how many, which form."""
+    parser.add_argument("store", nargs="?", metavar="STORE", help="what is known of its past, and whether that fits")
+    parser.add_argument("--accept", metavar="HEAD", help="take this, its present head in full, as known from now on")
     parser.add_argument("-n", "--number", type=int, default=20, metavar="N", help="how many runs (default: 20)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int:
-    """List them, newest first."""
+    """List them, newest first; 3 where the past of a store is not as it was."""
+    if options.store or options.accept:
+        from runner.cli import store_history
+
+        return store_history.run(options)
     with opened(options) as app:
         runs, zone = app.journal.runs(options.number), app.site.timezone
         instants = {run.id: app.journal.instants.of(run.id) for run in runs}

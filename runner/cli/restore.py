@@ -30,6 +30,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder of that host; / puts it where it was (default: a new folder below /var/restored)",
     )
     parser.add_argument("--store", default="", metavar="STORE", help="take it from this store")
+    parser.add_argument(
+        "--with-rights",
+        action="store_true",
+        help="with --to, from another host's store: also devices, file capabilities, set-user-ID and set-group-ID bits",
+    )
     parser.add_argument("--out", metavar="PLAN.TOML", help="write the plan to a file instead of running it")
     parser.add_argument("--yes", action="store_true", help="do not ask before writing into a folder in use")
     commands_option(parser)
@@ -37,11 +42,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the plan, ask where it could hurt, run it, say where things are."""
-    from runner.verbs import browse
+    from runner.verbs import restoring
 
     live = display()
     with opened(options, live) as app:
-        plan = browse.restoring(app, options.host, options.path, options.at, options.to, options.store)
+        wanted = restoring.Wanted(
+            host=options.host,
+            path=options.path,
+            when=options.at,
+            to=options.to,
+            store=options.store,
+            with_rights=options.with_rights,
+        )
+        plan = restoring.restoring(app, wanted)
         report, code = carry_out(app, plan, options, live, _QUESTION)
         if report and report.verdict not in (Verdict.FAILED, Verdict.ATTENTION):
             tell([line(), line(("It is back: ", "good"), _place(app.site, plan))])

@@ -24,7 +24,7 @@ VERBS = {
     "announce": "tell the users when a job will interrupt them, or that it will not",
     "validate": "check jobs.toml and print every problem at once",
     "config": "print jobs.toml as it is understood, with every default filled in",
-    "history": "list the last runs",
+    "history": "list the last runs, or show what is known of the past of a store",
 }
 # These are about jobs.toml alone, wherever they are typed.
 _OF_THE_FILE = ("validate", "config")

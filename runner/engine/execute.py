@@ -28,9 +28,9 @@ from runner.model.plan import Effect, Lock, Plan, PlannedJob, Step, WaitFor
 from runner.model.role import Role
 from runner.model.run import STOPPED, Outcome, State
 from runner.model.text import excerpt, printable
+from runner.tools import bug
 from runner.tools.agent import HolderAnswer, LockAnswer
 from runner.tools.answers import last_object, read
-from runner.tools.lack import plain
 
 _LOCK_PATIENCE = 30.0
 
@@ -171,6 +171,13 @@ class _JobRun:
             held = stack.enter_context(self._holding(lock))
         except OSError as error:
             return step_outcome(first, State.FAILED, f"{lock.resource}: {error}")
+        try:
+            return self._held(lock, held)
+        except Exception as error:
+            return _bug(first, error)
+
+    def _held(self, lock: Lock, held: HeldCommand) -> Outcome | None:
+        first = self._steps[0]
         line = last_object(held.first_line(_LOCK_PATIENCE))
         answer = read(line, LockAnswer)
         if answer and answer.held:
@@ -248,10 +255,7 @@ class _JobRun:
         try:
             return stepper.run(step, at, self._outcomes, {other.id: other for other in self._steps})
         except Exception as error:
-            lack = plain(error)
-            if not isinstance(lack, RunnerError):
-                raise
-            return step_outcome(step, State.FAILED, f"the runner could not go on with it: {lack.text}", at)
+            return _bug(step, error, at)
 
     def _rest(self) -> None:
         for step in self._steps:
@@ -262,3 +266,9 @@ class _JobRun:
         self._outcomes[step.id] = outcome
         self._means.ended(step, outcome)
         self._means.tell(StepFinished(step=step, outcome=outcome, at=outcome.ended or now()))
+
+
+def _bug(step: Step, error: Exception, at: datetime | None = None) -> Outcome:
+    """The failure of a step that the runner itself could not go on with; the other jobs go on all the same."""
+    outcome = step_outcome(step, State.FAILED, f"the runner could not go on with it: {bug.words(error)}", at)
+    return replace(outcome, log=bug.trace(error))

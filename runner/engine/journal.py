@@ -20,8 +20,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runner.engine import announcements, aside, instants, progress, tables, written
+from runner.engine import announcements, aside, instants, progress, tables
 from runner.engine.alive import alone, boot_id, process
+from runner.engine.stores import known, written
 from runner.model.facts import Timed, Wrote
 from runner.model.plan import Effect, Plan, Step
 from runner.model.role import Role
@@ -75,6 +76,7 @@ class Journal:
         self.announcements = announcements.Announcements(self._do, self._rows)
         self.asides = aside.Asides(self._do, self._rows)
         self.heads = written.Heads(self._rows)
+        self.histories = known.KnownHistories(self._do, self._rows)
         self.instants = instants.Instants(self._do, self._rows)
         self.progress = progress.RunProgress(self._rows)
         if gone:

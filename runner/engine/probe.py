@@ -24,7 +24,7 @@ from runner.model.errors import RunnerError
 from runner.model.facts import STAND_IN, Facts, HostFacts, Probe, Reading, StoreFacts
 from runner.model.site import Host, Site
 from runner.model.text import excerpt, printable
-from runner.tools import agent, trust
+from runner.tools import agent, bug, trust
 from runner.tools.answers import ANSWER, json_object, last_object, understood
 
 _PATIENCE = 120.0
@@ -57,10 +57,20 @@ def gather(
     here = [name for name in hosts if type(transports[name]) is Local]
 
     def read(name: str) -> HostFacts:
-        return _read(name, transports[name], program, questions[name])
+        try:
+            return _read(name, transports[name], program, questions[name])
+        except Exception as error:  # a host that has found a bug of ours: the others are read all the same
+            return HostFacts(name=name, error=bug.words(bug.or_lack(error)), do=bug.MEND)
+
+    def together(of: Mapping[str, Mapping[str, Any]]) -> Mapping[str, HostFacts]:
+        try:
+            return _together(of, transports, program)
+        except Exception as error:
+            bug.or_lack(error)
+            return {}
 
     with ThreadPoolExecutor(max_workers=max(len(hosts), 1), thread_name_prefix="probe") as pool:
-        near = pool.submit(_together, {name: questions[name] for name in here}, transports, program)
+        near = pool.submit(together, {name: questions[name] for name in here})
         far = list(pool.map(read, [name for name in hosts if name not in here]))
         # What its machine did not answer with the others it may answer alone.
         alone = list(pool.map(read, [name for name in here if name not in near.result()]))

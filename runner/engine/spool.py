@@ -21,12 +21,19 @@ from typing import BinaryIO
 from runner.engine.alive import alone
 from runner.model.plan import Step
 from runner.model.run import Outcome
+from runner.model.text import size
 
 _CHUNK = 1 << 18
 _KEPT = "kept"
 # How much of an output is written before anybody asks for room; then a part of the disk is left, at most so many bytes.
 _UNASKED = 16 << 20
 _PART, _LEFT = 20, 1 << 30
+# One output takes no more than this part of what is free when it begins, unless that is less than anybody may print.
+_SHARE, _LEAST = 4, 256 << 20
+
+
+class TooLong(OSError):
+    """An output is longer than one may be: what prints it may never end."""
 
 
 class Spool:
@@ -43,14 +50,21 @@ class Spool:
     def path(self, step: Step) -> Path:
         """Where the output of `step` goes; its folder is made."""
         path = self._kept / step.keep_output_as if step.keep_output_as else self._plan / step.id.replace("/", "_")
+        # The mode that mkdir(2) is given by Python is that of the last one alone.
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not step.keep_output_as:
             self._hold()
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in path.parent.relative_to(self._folder).parents[::-1]:
+            (self._folder / name).mkdir(exist_ok=True, mode=0o700)
+        path.parent.mkdir(exist_ok=True, mode=0o700)
         return path
 
     @contextmanager
     def open(self, step: Step) -> Iterator[Callable[[bytes], None]]:
-        """A new, empty file for the output of `step`: what adds to it. That raises OSError before it fills the disk."""
+        """A new, empty file for the output of `step`: what adds to it. That raises OSError before it fills the disk.
+
+        TooLong where the output takes more than its part of the room, and so may be what never ends.
+        """
         with self.path(step).open("wb") as file:
             yield _Bounded(file).add
 
@@ -110,8 +124,14 @@ class _Bounded:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._allowed = _UNASKED
+        self._most = self._left = max(_free(file.fileno()) // _SHARE, _LEAST)
 
     def add(self, chunk: bytes) -> None:
+        self._left -= len(chunk)
+        if self._left < 0:
+            # Nobody reads it, and what is kept of one day must not add up to all of the room.
+            self._file.truncate(0)
+            raise TooLong(errno.EFBIG, f"more than {size(self._most)} for one output, with the room that is here")
         self._allowed -= len(chunk)
         if self._allowed < 0:
             _require_room(self._file.fileno())
@@ -121,9 +141,14 @@ class _Bounded:
         self._file.flush()
 
 
+def _free(descriptor: int) -> int:
+    room = os.fstatvfs(descriptor)
+    return room.f_bavail * room.f_frsize
+
+
 def _require_room(descriptor: int) -> None:
     room = os.fstatvfs(descriptor)
-    if room.f_bavail * room.f_frsize < min(_LEFT, room.f_blocks * room.f_frsize // _PART) + _UNASKED:
+    if _free(descriptor) < min(_LEFT, room.f_blocks * room.f_frsize // _PART) + _UNASKED:
         raise OSError(errno.ENOSPC, "it is too long for the room that is left beside it")
 
 
@@ -152,15 +177,15 @@ def _is_left(plan: Path) -> bool:
 
 
 def _frame(header: Mapping[str, object], path: Path) -> Iterator[bytes]:
-    size = path.stat().st_size if path.exists() else 0
-    yield json.dumps({**header, "bytes": size}).encode("ascii") + b"\n"
-    if size:
-        yield from _chunks(path, size)
+    length = path.stat().st_size if path.exists() else 0
+    yield json.dumps({**header, "bytes": length}).encode("ascii") + b"\n"
+    if length:
+        yield from _chunks(path, length)
     yield b"\n"
 
 
-def _chunks(path: Path, size: int) -> Iterator[bytes]:
+def _chunks(path: Path, length: int) -> Iterator[bytes]:
     with path.open("rb") as file:
-        while size and (chunk := file.read(min(_CHUNK, size))):
-            size -= len(chunk)
+        while length and (chunk := file.read(min(_CHUNK, length))):
+            length -= len(chunk)
             yield chunk

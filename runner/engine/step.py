@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any, assert_never
 
 from runner.engine import waiting
-from runner.engine.spool import Spool
+from runner.engine.spool import Spool, TooLong
 from runner.engine.transfer import TransferCounter
 from runner.engine.waiting import ClaimReading
 from runner.hosts.session import Pace, StopSignal
@@ -112,6 +112,10 @@ class Stepper:
             case Command():
                 try:
                     return self._command(step, at, step.action, earlier)
+                except TooLong as error:
+                    advice = "see what prints there; if so much is right, free room here"
+                    note = f"{step.host} printed {error.strerror}: {advice}"
+                    return step_outcome(step, State.FAILED, note, at)
                 except OSError as error:
                     # The spool: the command was ended, so its outcome cannot be judged.
                     note = f"its input or output could not be kept on the controller: {error}"

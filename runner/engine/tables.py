@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.engine import announcements, aside, instants, migrate
+from runner.engine.stores import known
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -28,7 +29,7 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE INDEX IF NOT EXISTS jobs_by_name ON jobs (job, ended);
 """
 _HALF = re.compile("[\ud800-\udfff]")
-_TABLES = _SCHEMA + announcements.SCHEMA + instants.SCHEMA + aside.SCHEMA
+_TABLES = _SCHEMA + announcements.SCHEMA + instants.SCHEMA + aside.SCHEMA + known.SCHEMA
 
 
 def opened(path: Path) -> sqlite3.Connection:

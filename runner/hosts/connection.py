@@ -9,7 +9,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from runner.hosts.line import Line, Unreachable, expanded, fingerprint, heard, run
+from runner.hosts.line import Line, Unreachable, expanded, fingerprint, gone, heard, run, shut
 
 if TYPE_CHECKING:
     import paramiko  # type: ignore[import-untyped]
@@ -41,10 +41,9 @@ class Connection:
         self._lines: list[Line] = []
         self._next = _NextSession()
 
-    @property
-    def broken(self) -> str:
-        """What to say of a command whose channel ended without an exit code."""
-        return f"the connection to {self._host} broke"
+    def broken(self, fault: str = "") -> str:
+        """What to say of a command whose channel ended without an exit code; `fault` is what the host did."""
+        return f"the connection to {self._host} {f'was ended: {fault}' if fault else 'broke'}"
 
     @property
     def barred(self) -> str:
@@ -66,8 +65,12 @@ class Connection:
         transport, channel = self._channel()
         channel.settimeout(0.5)
         self._next.open(transport)
-        # paramiko's exec_command waits for the answer: what the command is given may travel with it.
-        run(channel, command)
+        try:
+            # paramiko's exec_command waits for the answer: what the command is given may travel with it.
+            run(channel, command)
+        except gone() as problem:
+            shut(channel)
+            raise self._lost(f"{self._host} could not be asked to run it", str(problem)) from problem
         return channel
 
     def close(self) -> None:
@@ -193,7 +196,7 @@ class _NextSession:
         fresh = monotonic() - heard(transport) < FRESH
         if channel is None or (fresh and not channel.closed and channel.get_transport() is transport):
             return channel
-        channel.close()
+        shut(channel)
         return None
 
     def _open(self, transport: paramiko.Transport) -> None:

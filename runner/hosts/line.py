@@ -6,11 +6,14 @@ import base64
 import hashlib
 import shlex
 import socket
+import threading
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from runner.hosts.bounds import bound
+from runner.hosts.keys_anew import answer_beside
 from runner.hosts.process import Proxy
 from runner.tools import secret
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 KEEPALIVE = 15.0
 SILENCES = 4
 DEAD_AFTER_MS = 60_000
+_MOMENT = 1.0
 # Of the keys that ssh takes by itself; the first is the one to make.
 _KEY_KINDS = ("ed25519", "ecdsa", "rsa", "dsa")
 
@@ -146,6 +150,26 @@ def run(channel: paramiko.Channel, command: bytes) -> None:
     channel.transport._send_user_message(message)
 
 
+def gone() -> tuple[type[Exception], ...]:
+    """What paramiko raises, in whatever is asked of a line or a channel, where the host is gone or does not go on."""
+    from paramiko import SSHException
+
+    return (OSError, EOFError, SSHException)
+
+
+def shut(channel: paramiko.Channel) -> None:
+    """Close it for us, and tell the host; whether it hears that is waited for no longer than a moment."""
+
+    def tell() -> None:
+        with suppress(*gone()):
+            channel.close()
+
+    telling = threading.Thread(target=tell, daemon=True)
+    with suppress(RuntimeError):  # no thread is left: the end of its line, or of us, closes it
+        telling.start()
+        telling.join(_MOMENT)
+
+
 def refused_to_run(channel: paramiko.Channel) -> bool:
     """Whether the host has answered that it does not run the command."""
     return bool(getattr(channel, "refused", False))
@@ -184,10 +208,13 @@ def _learn(keys: paramiko.HostKeys, known_hosts: list[Path]) -> set[str]:
 
 
 def _swift_transport(*given: object, **more: object) -> paramiko.Transport:
-    """A transport that prefers ciphers which check in the same pass: a third of the work of paramiko's first ones."""
+    """A transport that takes no more than it must, and prefers ciphers which check in the same pass: a third of the
+    work of paramiko's first ones."""
     import paramiko
 
     transport = paramiko.Transport(*given, **more)
+    bound(transport)
+    answer_beside(transport)
     options = transport.get_security_options()
     options.ciphers = sorted(options.ciphers, key=lambda name: "-gcm" not in name)
     return transport

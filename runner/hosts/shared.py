@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from runner.hosts.bounds import fault
 from runner.hosts.connection import Connection
-from runner.hosts.line import Unreachable, refused_to_run
+from runner.hosts.line import Unreachable, gone, refused_to_run, shut
 from runner.hosts.process import ready
 from runner.hosts.ssh_through import LOST, VARIABLE, peer
 
@@ -100,9 +101,9 @@ class SharedConnections:
             try:
                 _carry(channel, asking, files)
             finally:
-                channel.close()
+                shut(channel)
             code, ended = int(channel.exit_status), getattr(channel, "killed_by", "")
-            why = connection.broken if code < 0 and not ended else ""
+            why = connection.broken(fault(channel)) if code < 0 and not ended else ""
             why = connection.barred if refused_to_run(channel) else why
         except Unreachable as problem:
             code, why = LOST, str(problem)
@@ -125,7 +126,7 @@ def _carry(channel: paramiko.Channel, asking: socket.socket, files: Sequence[int
             reader.join(_LOOK)
             # It says nothing more, so that there is something to read is its end.
             if ready(asking.fileno(), select.POLLIN, 0):
-                channel.close()
+                shut(channel)
     channel.status_event.wait(_PATIENCE)
 
 
@@ -135,7 +136,7 @@ def _begin(work: Callable[[paramiko.Channel, int], None], channel: paramiko.Chan
 
     def working() -> None:
         try:
-            with suppress(OSError, EOFError):
+            with suppress(*gone()):
                 work(channel, own)
         finally:
             os.close(own)
@@ -182,7 +183,7 @@ def _pour(channel: paramiko.Channel, file: int, *, err: bool) -> None:
             _write(channel, file, data)
         except OSError:
             # Nobody reads it any more: the command is to know.
-            channel.close()
+            shut(channel)
             return
 
 

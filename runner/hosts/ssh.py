@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from signal import Signals
+from time import monotonic
 
+from runner.hosts.bounds import fault
 from runner.hosts.connection import OPEN_TIMEOUT, Connection
-from runner.hosts.line import Unreachable, refused_to_run
+from runner.hosts.line import Unreachable, gone, refused_to_run, shut
 from runner.hosts.process import ENVIRONMENT
 from runner.hosts.session import Carrier, CommandFailure, Session
 from runner.hosts.transport import Result, Transport, cannot_start, not_started
@@ -25,6 +28,10 @@ _START = (
     'if command -v "$1" >/dev/null 2>&1; then echo "$0"; echo "$0 $group" >&2; '
     'exec env -i LC_ALL=C LANGUAGE= PATH="$PATH" TZ=UTC HOME="$HOME" "$@"; fi; echo "$0 absent" >&2; exit 127'
 )
+# No kernel has more digits for one; 0 and 1 are groups that are not the command's alone.
+_GROUP = re.compile(r"[1-9][0-9]{1,9}|[2-9]")
+# For what has to be said to the host after that for which there was time enough, in seconds.
+_BRIEFLY = 2.0
 _HEAD = 64 << 10
 _LINE = 128
 _QUOTED = 300
@@ -80,6 +87,7 @@ class _RemoteCommand:
         self._begun = False
         self.shell = self._shell_errors = b""
         self._group = ""
+        self._patience = OPEN_TIMEOUT
         self._started = threading.Event()
         # With `exec` the login shell says nothing afterwards.
         command = f"exec {shlex.join(('sh', '-c', _START, self._token, *argv))}"
@@ -90,6 +98,8 @@ class _RemoteCommand:
             data: bytes = self._channel.recv_stderr(1 << 16) if err else self._channel.recv(1 << 18)
         except TimeoutError:
             return None
+        except gone():
+            return b""
         if err:
             return data if self._head is None else self._beheaded(data)
         return data if self._begun else self._behind_the_shell(data)
@@ -99,29 +109,43 @@ class _RemoteCommand:
             return int(self._channel.send(data))
         except TimeoutError:
             return 0
-        except EOFError as gone:
-            # What paramiko says when the connection dies in the middle of a send; it is no OSError.
-            raise BrokenPipeError("the connection is gone") from gone
+        except gone() as problem:
+            # What paramiko says when the connection dies in the middle of a send is no OSError.
+            raise BrokenPipeError("the connection is gone") from problem
 
     def end_input(self) -> None:
-        with suppress(OSError, EOFError):
+        with suppress(*gone()):
             self._channel.shutdown_write()
 
     def wait(self, seconds: float) -> bool:
         return bool(self._channel.status_event.wait(seconds))
 
     def signal(self, number: int) -> None:
-        self._started.wait(OPEN_TIMEOUT)
+        """See Session. All of them together wait hardly longer than OPEN_TIMEOUT, whatever the host does."""
+        if self._lost:
+            return
+        begun = monotonic()
+        ending = threading.Thread(target=self._end, args=(number,), daemon=True)
+        ending.start()
+        ending.join(max(self._patience, _BRIEFLY))
+        self._patience -= monotonic() - begun
+        if ending.is_alive():
+            self._give_up(f"{self._host} does not answer")
+
+    def _end(self, number: int) -> None:
         try:
-            if not self._group.isdigit() or int(self._group) < 2:
+            self._started.wait(OPEN_TIMEOUT)
+            if not self._group:
                 raise Unreachable("it never said which processes it has")
-            kill = f"kill -s {Signals(number).name[3:]} -- -{self._group}"
-            channel = self._connection.execute(kill.encode())
+            channel = self._connection.execute(f"kill -s {Signals(number).name[3:]} -- -{self._group}".encode())
             channel.status_event.wait(OPEN_TIMEOUT)
-            channel.close()
-        except Unreachable as problem:
-            self._lost = f"it could not be ended and may still run there: {problem}"
-            self._channel.close()
+            shut(channel)
+        except Exception as problem:  # whatever it is: nobody was told to end
+            self._give_up(str(problem))
+
+    def _give_up(self, why: str) -> None:
+        self._lost = f"it could not be ended and may still run there: {why}"
+        shut(self._channel)
 
     def moved(self) -> int:
         return 0
@@ -140,8 +164,8 @@ class _RemoteCommand:
             self.exit = -Signals[f"SIG{killed_by}"] if f"SIG{killed_by}" in Signals.__members__ else -1
         else:
             self.exit = 255
-            self._broken = self._connection.broken
-        self._channel.close()
+            self._broken = self._connection.broken(fault(self._channel))
+        shut(self._channel)
 
     def failure(self, carrier: Carrier) -> CommandFailure:
         """A command that loses its connection may live on: `error` says so."""
@@ -188,8 +212,9 @@ class _RemoteCommand:
         group, newline, rest = after.partition(b"\n")
         if token and newline:
             self._head, self._shell_errors = None, before
-            self._group = group.decode("ascii", "replace")
-            self._absent = "it is not installed there" if self._group == "absent" else ""
+            known = group.decode("ascii", "replace")
+            self._group = known if _GROUP.fullmatch(known) else ""
+            self._absent = "it is not installed there" if known == "absent" else ""
             self._started.set()
             return before + rest or (None if data else b"")
         self._shell_errors = seen[:_HEAD]

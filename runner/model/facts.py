@@ -162,7 +162,8 @@ class StoreFacts:
     that are there and cannot be read, and may say that a snapshot has to stay; `odd` are others. `lacks` are those of
     nosuid and nodev that it is mounted without, `open` its own folders that others may enter, `foreign` some of what
     is in it beside it. `aside` are snapshots out of the count, `lost` those of which only the record is left,
-    `written_off` those whose record was put aside since. `damaged` is what audits found of each filesystem.
+    `written_off` those whose record was put aside since. `damaged` is what audits found of each filesystem. `doubted`
+    is why its history cannot be relied on, so that nothing may expire; no host says that.
     """
 
     path: AbsolutePath
@@ -189,6 +190,7 @@ class StoreFacts:
     open: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     damaged: tuple[DamagedFilesystem, ...] = ()
+    doubted: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

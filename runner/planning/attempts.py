@@ -18,13 +18,15 @@ def findings(hosts: Iterable[HostFacts], zone: str) -> tuple[Finding, ...]:
 
 
 def _finding(host: HostFacts, zone: str) -> Finding:
-    newest = sorted(host.attempts, key=lambda each: each.last, reverse=True)
+    # Of no key is what the host says of its own list: that comes first.
+    newest = sorted(host.attempts, key=lambda each: (not each.key, each.last), reverse=True)
     listed = "; ".join(_words(each, zone) for each in newest[:_SHOWN])
     more = f"; and {count(len(newest) - _SHOWN, 'thing')} more" if len(newest) > _SHOWN else ""
     times = sum(each.times for each in newest)
-    keys = " and ".join(dict.fromkeys(one_line(each.key) for each in newest))
+    keys = " and ".join(dict.fromkeys(one_line(each.key) for each in newest if each.key))
     were = "was" if times == 1 else "were"
-    text = f"{count(times, 'request')} of the key {keys} {were} refused there: {listed}{more}"
+    whose = f"{count(times, 'request')} of the key {keys} {were} refused" if keys else "requests were refused"
+    text = f"{whose} there: {listed}{more}"
     return Finding(
         severity="attention",
         source=host.name,

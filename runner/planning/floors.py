@@ -29,6 +29,7 @@ def refusals(plan: Plan, site: Site, facts: Facts) -> tuple[Finding, ...]:
             continue
         own = [(step, name) for step, path, name in steps if (step.host, path) == (place.host, known.path)]
         if own:
+            faults += [f"{step.id} expires {name}, and {known.doubted}" for step, name in own if known.doubted]
             faults += _below(place, known, own)
             steps = [row for row in steps if (row[0], row[2]) not in own]
         aside = [name for step, path, name in moved if (step.host, path) == (place.host, known.path)]

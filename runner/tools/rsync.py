@@ -78,6 +78,7 @@ class Ends:
     only, and no more is compared of times. `keep` is the command that runs what receives at
     the target's host, and keeps room there. `trusts`: what receives takes --trust-sender. `confined`: it is nobody's
     there, and has the rights that a copy takes. `looks` is the command that runs what only looks at it, likewise.
+    `less` are options that leave something out of a restore, and of what compares it.
     """
 
     source: str
@@ -89,6 +90,7 @@ class Ends:
     trusts: bool = False
     confined: bool = False
     looks: Argv = ()
+    less: Argv = ()
 
     @property
     def listed(self) -> Argv:
@@ -206,9 +208,8 @@ def restore(ends: Ends, *, aside: str = "") -> Argv:
     """
     return (
         *ends.program,
-        *_WHOLE,
-        *_STATS,
-        LINE,
+        *(*_WHOLE, *ends.less),
+        *(*_STATS, LINE),
         f"--checksum-choice={ends.checksum}",
         *(("--no-implied-dirs", "--backup", f"--backup-dir={aside}") if aside else ()),
         *ends.receiver,
@@ -238,9 +239,8 @@ def verify(ends: Ends, *, parents: bool) -> Argv:
     return (
         *ends.looks,
         "rsync",
-        *_WHOLE,
-        "--dry-run",
-        "--itemize-changes",
+        *(*_WHOLE, *ends.less),
+        *("--dry-run", "--itemize-changes"),
         "--checksum",
         "--timeout=600",
         "--out-format=%i|%n//%L",

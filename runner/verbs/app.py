@@ -49,8 +49,7 @@ class App:
         self.site = site
         self.spare = Spare() if looks else None
         self.stop = stop
-        self._say = tell
-        self._saying = threading.Lock()
+        self._say, self._saying = tell, threading.Lock()
         self.recording = Recording()
         if not site.live:
             reach.make(site)
@@ -59,6 +58,7 @@ class App:
         self.kinds: Mapping[str, Reporter] = {**REPORTERS, **self._kinds}
         self.looking = looking_kinds(self._kinds)
         self._read = Facts(at=self.now(), hosts={})
+        self.past = history.StoresPast(self)
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -116,11 +116,11 @@ class App:
 
     def gather_any(self, hosts: Sequence[str], probes: Sequence[Probe] = ()) -> Facts:
         """Read these hosts now, whichever machines they are."""
-        asked, program = history.probes(self, hosts, probes), probe.runner_agent()
+        asked, program = self.past.probes(hosts, probes), probe.runner_agent()
         facts = probe.gather(self.site, hosts, asked, self.transports, at=self.now(), program=program)
         known, bound = self.journal, machines.bound(Path(self.site.state)) if self.site.live else {}
         facts = replace(facts, last=known.last_success(), wrote=known.wrote(), took=known.took())
-        return replace(facts, announced=known.announcements.coming(), bound=bound)
+        return self.past.looked(replace(facts, announced=known.announcements.coming(), bound=bound))
 
     def plan(self, request: RunRequest) -> Plan:
         """The plan for the named jobs, or for what is due, with all findings of review and hooks."""
@@ -144,9 +144,9 @@ class App:
         schedule.require_not_missed(self.site, chosen, plan)
         plan = replace(plan, findings=(*plan.findings, *due.busy(chosen, plan)))
         more = (*schedule.left_out(chosen, plan), *due.cut_off(self, plan), *same.notes(self.site, facts))
-        plan = replace(plan, findings=(*plan.findings, *more, *history.doubts(self, facts)))
-        if since := self.journal.asides.since():
-            plan = doubted.left_out(plan, since)
+        plan = replace(plan, findings=(*plan.findings, *more, *self.past.findings(plan.id)))
+        since = self.journal.asides.since()
+        plan = doubted.left_out(plan, since) if since else plan
         return self._reviewed(replace(plan, skips=(*plan.skips, *chosen.skips)), facts)
 
     def plan_of(self, draft: Draft, facts: Facts) -> Plan:

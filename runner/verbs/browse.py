@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
@@ -82,11 +81,11 @@ def find(app: App, path: str, names: Sequence[str]) -> tuple[list[tuple[Store, a
 
     Also the stores that could not be read, each with the reason: one hides no other.
     """
-    _absolute(path)
+    absolute(path)
     versions, unread = [], {}
     for holding in holdings(app, names):
         try:
-            answer = _find(app, holding, {"path": path}) if holding.sealed else None
+            answer = versions_of(app, holding, {"path": path}) if holding.sealed else None
         except RunnerError as error:
             unread[holding.store.name] = error.text
             continue
@@ -144,7 +143,7 @@ class Pair:
 
 def pair(app: App, ends: tuple[str, str], name: str, path: str) -> Pair:
     """The two snapshots a person means, in the one store that has them."""
-    _absolute(path)
+    absolute(path)
     held = holdings(app, (name,) if name else ())
     reasons = []
     for holding in held:
@@ -186,57 +185,6 @@ def exceptions(app: App, holding: Holding, snapshot: str) -> agent.SnapshotRecor
         raise FactsIncomplete(text, do="it is empty or damaged: look at that disk (dmesg, smartctl -a)") from error
 
 
-def restoring(app: App, host: str, path: str, when: str, to: str, store: str) -> Plan:
-    """The plan that restores `path` of `host` as of `when` into folder `to` ("" for a side folder).
-
-    UsageError or FactsIncomplete where that cannot be done.
-    """
-    from runner.jobs.snapshots import restore
-
-    path, _ = _absolute(path), to and _absolute(to)
-    if host not in (names := [declared.name for declared in app.site.hosts]):
-        raise UsageError(f"there is no host '{host}' in jobs.toml", do=f"the hosts are: {', '.join(names)}")
-    probes = restore.probes(app.site, host, path, when, store)
-    held, facts = gathered(app, (store,) if store else (), (host,), probes)
-    if facts.hosts[host].error:
-        raise FactsIncomplete(f"{host} cannot be read: {facts.hosts[host].error}", do=facts.hosts[host].do)
-    reasons: list[str] = []
-    for holding in held:
-        own = tuple(snapshot for snapshot in holding.sealed if snapshot.host == host)
-        if not own:
-            reasons += [f"store {holding.store.name}: {holding.error}"] if holding.error else []
-            continue
-        chosen = pick(own, when, zone=app.site.timezone, now=facts.at)
-        if isinstance(chosen, str):
-            reasons.append(f"store {holding.store.name}: {chosen}")
-            continue
-        if not (restore.seen(facts, holding.store, chosen) or _has(app, holding, path, chosen.name)):
-            reasons.append(f"{chosen.name} of store {holding.store.name} has no {path}")
-            continue
-        request = restore.RestoreRequest(host=host, path=path, store=holding.store, snapshot=chosen, to=to)
-        return app.plan_of(restore.draft(app.site, request, facts, facts.at), facts)
-    if not reasons:
-        raise _none_yet(app.site, held, host, store)
-    raise missing(held)("; ".join(reasons), do=f"runner find {path} lists every version there is")
-
-
-def _none_yet(site: Site, held: Sequence[Holding], host: str, store: str) -> RunnerError:
-    """No snapshot of `host` is in any of these, which are all there are where `store` names none."""
-    every = [job for job in (*site.jobs, *site.elsewhere) if job.kind == "snapshot" and job.host == host]
-    makers = [job for job in every if store in ("", job.options.store)]
-    text = f"store {store} has no snapshot of {host}" if store else f"no store has a snapshot of {host} yet"
-    if not every:
-        return missing(held)(text, do="jobs.toml has no job that makes one")
-    if not makers:
-        others = " and ".join(dict.fromkeys(job.options.store for job in every))
-        return missing(held)(text, do=f"ask without --store: its snapshots go to {others}")
-    # One command, for one machine: this one, if it makes any.
-    there = "" if makers[0] in site.jobs else makers[0].runs_on
-    names = [job.name for job in makers if (job in site.jobs) == (not there) and there in ("", job.runs_on)]
-    command = shlex.join(("runner", "run", *names))
-    return missing(held)(text, do=f"make one on {there}:" if there else "make one:", command=command)
-
-
 def unique(app: App, holding: Holding) -> Mapping[str, tuple[int, int]]:
     """What each snapshot but the newest has for itself alone: bytes and inodes. Walks every one of them."""
     transport, path = app.transports[holding.store.host], holding.facts.path
@@ -269,11 +217,8 @@ def pinning(app: App, when: str, store: str, until: str, why: str) -> Plan:
     raise missing(held)("; ".join(reasons), do="runner snapshots lists what there is")
 
 
-def _has(app: App, holding: Holding, path: str, snapshot: str) -> bool:
-    return bool(_find(app, holding, {"path": path, "snapshot": snapshot}).versions)
-
-
-def _find(app: App, holding: Holding, question: Mapping[str, str]) -> agent.Versions:
+def versions_of(app: App, holding: Holding, question: Mapping[str, str]) -> agent.Versions:
+    """What `find` answers of that store; raises RunnerError."""
     verb = agent.find(holding.facts.path)
     return agent.sure(ask(app.transports[holding.store.host], verb, question), agent.Versions)
 
@@ -287,7 +232,8 @@ def missing(held: Sequence[Holding]) -> type[RunnerError]:
     return FactsIncomplete if any(holding.error for holding in held) else UsageError
 
 
-def _absolute(path: str) -> str:
+def absolute(path: str) -> str:
+    """The path, if it is one from the root; UsageError else."""
     pure = PurePosixPath(path)
     if not pure.is_absolute() or ".." in pure.parts:
         raise UsageError(f"'{path}' is not an absolute path", do="write it as it is on its host, from the first /")

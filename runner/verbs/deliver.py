@@ -23,7 +23,8 @@ from runner.model.run import Pass, Report, Reporter, Todo
 from runner.report import outcome
 from runner.report.report import RunResult, compose
 from runner.tools.lack import plain
-from runner.verbs import announce, history, undelivered
+from runner.verbs import announce, undelivered
+from runner.verbs.history import StoresPast
 
 Passes = Callable[[list[Pass], str], None]
 
@@ -32,6 +33,7 @@ class ReportDesk(announce.NoticeDesk, Protocol):
     """What a report needs of the app: `kinds` say how their jobs ended."""
 
     kinds: Mapping[str, Reporter]
+    past: StoresPast
     stop: threading.Event
     recording: Recording
 
@@ -117,6 +119,7 @@ def _deliver(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> 
             desk.journal.close_killed(telling.dead)
             for each in telling.asides:
                 desk.journal.asides.mention(each)
+            desk.past.settle(telling.run, [each.plan for each in telling.done])
     code = outcome.exit_code(report, trouble)
     if failed:
         lost = ReportUndelivered("; ".join(f"{each.hook}: {each.why}" for each in failed))
@@ -163,7 +166,7 @@ def _report(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> R
             plans=plans,
             jobs=jobs,
             skips=tuple(skip for plan in plans for skip in plan.skips),
-            findings=(*telling.findings, *desk.hooks.deaf(), *history.notes(desk)),
+            findings=(*telling.findings, *desk.hooks.deaf(), *desk.past.notes(plans)),
             log=outcome.log(done, trouble),
             # What is of no job, such as a hook's, is of a host or its disks.
             weights={"": weight("disk"), **{job.name: weight(job.kind) for job in desk.site.jobs}},

@@ -27,7 +27,7 @@ def wait_for(what: Callable[[], bool], seconds: float = 20) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class HostHouse:
-    """What a host keeps for plans: `state` for /var/lib/runner, `locks` for /run/lock/runner."""
+    """What a host keeps for plans: `state` for /var/lib/runner, `locks` for /run/runner/lock."""
 
     state: Path
     locks: Path

@@ -24,9 +24,9 @@ FLOORS = (
 BESIDE = {("config", "hookspecs"), ("hosts", "tools")}
 # A plan is made, run and reported without knowing what any kind of job means.
 KNOW_NO_JOB = {"planning", "engine", "report", "hosts", "config", "tools"}
-# Of the program on a host the others may know what its verbs take and answer, and the rule who may change a file,
-# which is the same on both sides.
-CONTRACTS = re.compile(r"runner\.agent\.(\w+\.)?(contract(_\w+)?|arguments|trust)\b")
+# Of the program on a host the others may know what its verbs take and answer, the rule who may change a file, and how
+# the lines of a history follow each other: both are the same on both sides, and a host is not believed about either.
+CONTRACTS = re.compile(r"runner\.agent\.((\w+\.)?(contract(_\w+)?|arguments|trust)|history\.line)\b")
 MAY_KNOW_CONTRACTS = {"jobs", "tools"}
 
 DOORS: Mapping[str, frozenset[str]] = {

@@ -5,12 +5,13 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 
-from ..answer import shown
+from ..answer import SHOWN, shown
 from ..snapshots.contract.record import SnapshotException
 
 LISTED = 1000
-# So many are known again when two programs name them.
-REMEMBERED = 100_000
+# So many are known again when two programs name them. How long the paths are says the other end: so many characters
+# of them are remembered, and so many are in the record, which every look at the store reads.
+REMEMBERED, REMEMBERED_TEXT, LISTED_TEXT = 100_000, 64 << 20, 256 << 10
 EXCEPTIONS = ("unreadable", "attributes", "not mounted", "another filesystem", "too deep")
 # One that jobs.toml accepts by name is no exception.
 ACCEPTED = "accepted"
@@ -33,6 +34,7 @@ class MissedNames:
         self._before = before
         self._accept = tuple(f"{path}/" for path in accept)
         self._noted: set[SnapshotException] = set()
+        self._text = self._listed = 0
 
     def cause(self, name: str) -> int:
         """How many names have this cause."""
@@ -56,8 +58,9 @@ class MissedNames:
         line = SnapshotException(posixpath.join(point, path) if path else point, cause)
         if line in self._noted:
             return
-        if len(self._noted) < REMEMBERED:
+        if len(self._noted) < REMEMBERED and self._text + len(line.path) <= REMEMBERED_TEXT:
             self._noted.add(line)
+            self._text += len(line.path)
         accepted = cause in EXCEPTIONS and f"{line.path}/".startswith(self._accept)
         counts = self.causes.setdefault(point, {})
         counted = ACCEPTED if accepted else cause
@@ -66,7 +69,8 @@ class MissedNames:
             return
         if line.cause in EXCEPTIONS:
             self.new += line not in self._before
-            if len(self.exceptions) < LISTED:
+            if len(self.exceptions) < LISTED and self._listed + len(line.path) <= LISTED_TEXT:
                 self.exceptions.append(line)
+                self._listed += len(line.path)
         elif line.cause not in HARMLESS and len(self.unexplained) < 3:
-            self.unexplained.append(shown(line.path))
+            self.unexplained.append(shown(line.path[:SHOWN]))

@@ -59,6 +59,7 @@ WRITING = (
     "proven",
     "reading",
     "reap",
+    "received",
     "refused",
     "restored",
     "sample",

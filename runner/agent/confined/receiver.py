@@ -64,6 +64,17 @@ def prepared(writes: Sequence[str], reads: Sequence[str]) -> Receiver:
     return Receiver(View(tuple(writes), tuple(reads), memory()), nobody(), environment, connected)
 
 
+def receives(uid: int) -> bool:
+    """Whether that is the id of one that receives, and nobody else's."""
+    if uid not in _IDS:
+        return False
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return True
+    return False
+
+
 def nobody() -> int:
     """The id of a user whom this host does not know."""
     own = os.getpid()

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple, Optional
 
-from ..arguments import Positive, Rest, Word
+from ..arguments import PlanText, Positive, Rest, Spoken, Word
 
 
 class HoldHost(NamedTuple):
     """Options of `hold-host`; `attach` is a plan whose detached command may still work."""
 
     resource: Word
-    plan: str
-    who: str
+    plan: PlanText
+    who: Spoken
     attach: str = ""
     run: str = ""
     state: str = ""

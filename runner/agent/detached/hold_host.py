@@ -25,14 +25,15 @@ def run(argv: Sequence[str]) -> int:
     path = lock.place(options.run, resource)
     descriptor = hold.take(path)
     at_work = records.working(options.state) if resource == "packages" else None
-    if descriptor is not None and _free(descriptor, at_work, (plan, options.attach)):
+    former = None if options.run else lock.former_holder(resource)
+    if descriptor is not None and former is None and _free(descriptor, at_work, (plan, options.attach)):
         hold.keep(descriptor, plan, options.who)
         return 0
     raise Refused(
         f"this host's {resource}: held by another run",
         "wait until it has ended",
         code=BUSY,
-        holder=(at_work if descriptor is not None else None) or lock.holder(path) or {},
+        holder=(at_work if descriptor is not None else None) or former or lock.holder(path) or {},
     )
 
 

@@ -9,6 +9,7 @@ import os
 import stat
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import clock, tree
@@ -16,6 +17,7 @@ from ..answer import FAILED, Refused, reply, shown
 from ..arguments import parse_as
 from ..frames import json_lines
 from ..regular import CHUNK
+from ..store import owned
 from .contract import UNTRIED, Compared, CompareDrill, NameProblem, SampledName, SampleSummary
 
 LISTED = 50
@@ -45,10 +47,12 @@ class Checked(NamedTuple):
 def run(argv: Sequence[str]) -> int:
     """Compare FOLDER with the lines of `sample` on stdin; exit 1 where anything differs, 3 without anything to compare.
 
+    Refused where others may enter the folder that FOLDER is in.
     With the source below `--source` (/) too: contents where size and time of a file are the same, and all
     else where its last change of any sort was `--margin` seconds before the snapshot began.
     """
     options = parse_as(CompareDrill, argv)
+    owned.require_closed(Path(options.folder).parent)
     files = size = source = 0
     wrong: list[NameProblem] = []
     summary = None

@@ -20,6 +20,7 @@ from ..database.folder import complete, decoded
 from ..database.load import Loading
 from ..database.session import SqlSession, SqlTrouble
 from ..frames import json_lines
+from ..store import owned
 from .compare import digest
 from .confined import Untried
 from .contract import UNTRIED, DumpLine, DumpProblem, DumpsTried, TriedDatabase, TryDumps
@@ -47,10 +48,11 @@ def run(argv: Sequence[str]) -> int:
     A server is made in FOLDER/cluster, confined, and gone when this ends, however. Each dump must have the size and
     SHA-256 of its record, be restored without an error, and hold the rows of each table and the large
     objects that were counted when it was made. Each object is restored with the rights of its owner; where that does
-    not do, with a superuser's of that server, and the answer says so.
+    not do, with a superuser's of that server, and the answer says so. Refused where others may enter FOLDER.
     """
     options = parse_as(TryDumps, argv)
     folder = Path(options.folder)
+    owned.require_closed(folder)
     listed = list(json_lines(sys.stdin.buffer))
     lines = [DumpLine(**line) for line in listed if "what" in line]
     if listed and listed[-1].get("none_yet") is True:

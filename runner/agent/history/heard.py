@@ -19,7 +19,8 @@ class Heard(NamedTuple):
     """What a chain says. `at` is the line of the head that was asked for, None where it is not in it.
 
     `then` are the snapshots that counted when that was the last line; `since` are the first lines after it that changed
-    which ones do, of `changes`; `undone`: the next line says that it never happened.
+    which ones do, of `changes`; `undone`: the next line says that it never happened. `page` are the lines after that
+    number as they are, the first of them.
     """
 
     story: Story
@@ -28,14 +29,16 @@ class Heard(NamedTuple):
     since: tuple[ChainLine, ...]
     changes: int
     undone: bool
+    page: tuple[bytes, ...] = ()
 
 
-def hear(store: StoreFolder, known: Head) -> Heard:
-    """Read all of it. Refused where it is no chain, FileNotFoundError where there is none.
+def hear(store: StoreFolder, known: Head, most: int = 0) -> Heard:
+    """Read all of it, with `most` lines of a page. Refused where it is no chain, FileNotFoundError where there is none.
 
     What its last line says and was cut off before it was done has not happened.
     """
     story, at, then, since, changes, undone = Story(), None, frozenset[str](), list[ChainLine](), 0, False
+    page: list[bytes] = []
     try:
         with chain.opened(store) as stream:
             last, _, end = chain.end(stream)
@@ -43,6 +46,8 @@ def hear(store: StoreFolder, known: Head) -> Heard:
             for raw in chain.raw_lines(stream):
                 line = story.tell(raw)
                 end -= len(raw)
+                if line.number > known.number and len(page) < most:
+                    page.append(raw)
                 if at is not None and line.event not in _QUIET:
                     undone = undone or (line.event == UNDONE and line.number == known.number + 1)
                     changes += 1
@@ -58,6 +63,7 @@ def hear(store: StoreFolder, known: Head) -> Heard:
     # A head is answered only of what was done.
     if (at is None or last.number > at.number) and not chain.is_so(store, last):
         story.revoke()
+        page = page[: max(0, story.head.number - known.number)]
         changes -= at is not None and last.event not in _QUIET
         since = [line for line in since if line is not story.last]
-    return Heard(story, at, then, tuple(since), changes, undone)
+    return Heard(story, at, then, tuple(since), changes, undone, tuple(page))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple, Optional
 
 from ..arguments import SNAPSHOT
@@ -105,11 +105,12 @@ class Story:
     `odd` are lines that no program of ours would write there, with why: `order`, `replaced`.
     """
 
-    def __init__(self) -> None:
-        self.head = Head()
+    def __init__(self, head: Head = Head(), alive: Collection[str] = (), aside: Collection[str] = ()) -> None:  # noqa: B008
+        """From the first line on; or from behind `head`, when these counted and those lay aside."""
+        self.head = head
         self.last: Optional[ChainLine] = None  # noqa: UP045
-        self.alive: dict[str, dict[str, str]] = {}
-        self.aside: dict[str, dict[str, str]] = {}
+        self.alive: dict[str, dict[str, str]] = {name: {} for name in alive}
+        self.aside: dict[str, dict[str, str]] = {name: {} for name in aside}
         self.odd: list[tuple[str, ChainLine]] = []
         self._undo: tuple[Head, Optional[dict[str, str]], Optional[dict[str, str]]] = (Head(), None, None)  # noqa: UP045
 

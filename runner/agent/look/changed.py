@@ -19,6 +19,7 @@ from .differences import ABSENT, GONE, SEEN, UNSEEN
 from .listing import paths, raw_names
 from .places import ScanFolder
 from .record import FORMAT, Scan, ScanHeader, Unusable
+from .shown import ShownSource
 
 # What rsync up to 3.5.0 drops the extended attributes of where a --copy-dest folder has it as it is at the source.
 WITHOUT_CONTENT = (stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK)
@@ -37,7 +38,7 @@ def run(argv: Sequence[str]) -> int:
     except Unusable as problem:
         raise Refused(f"the record of what was looked at cannot be used: {problem}", "run the job again") from None
     try:
-        with Inodes(Path(options.source).resolve()) as source:
+        with ShownSource(Path(options.source).resolve()) as source:
             for path in _again(scan, source):
                 sys.stdout.buffer.write(b"./" + path + b"\0")
     except OSError as problem:

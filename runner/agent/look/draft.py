@@ -11,6 +11,7 @@ from typing import Optional
 
 from .. import durable
 from ..regular import CHUNK
+from . import bounds
 
 # What a folder says that takes nothing more, though all else there may be well.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -38,6 +39,8 @@ class ScanDraft:
 
     def flush(self) -> None:
         """Let the file have all of it."""
+        if self._buffer and self._path is not None and not bounds.has_room(self._path.parent):
+            self._go_elsewhere(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         while self._buffer:
             try:
                 written = os.write(self._descriptor, self._buffer)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from .. import durable, regular
 from ..store import owned
+from . import bounds
 from .draft import NO_ROOM, ScanDraft, drafting
 from .record import FORMAT, Scan, ScanHeader, Unusable, new_digest
 
@@ -119,6 +120,7 @@ class ScanFolder:
 
     @staticmethod
     def _make(folder: Path) -> None:
+        bounds.require_few(folder)
         durable.make_folders(folder)
         owned.require_folder(folder, "name a folder for the records that nobody else may write")
 

@@ -22,6 +22,7 @@ from .listing import is_below, listed
 from .places import ScanFolder
 from .reach import TOO_DEEP
 from .record import FORMAT, Scan, ScanHeader, Unusable
+from .shown import ShownSource
 
 
 def run(argv: Sequence[str]) -> int:
@@ -102,7 +103,7 @@ class _Settling:
         """Refused unless there is one list that is whole, and a comparison that ended or was not needed."""
         lists = compared = 0
         try:
-            with Inodes(Path(self._options.source).resolve()) as source:
+            with ShownSource(Path(self._options.source).resolve()) as source:
                 for frame in frames(sys.stdin.buffer):
                     if frame.source in self._options.listed:
                         # Where there was no record the step after it made the list.

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from .. import tree
 from ..answer import Refused
 from ..host.mounts import mounts
+from ..policy import hidden
 from ..snapshots.contract.walk import Walked
 from .reach import LONGEST, reach
 
@@ -58,6 +59,7 @@ class Walker:
         self._mounted = frozenset(os.fsencode(mount.point) for mount in mounts())
         self._device = 0
         self._reach = reach(top)
+        self._hidden = hidden.below(top)
 
     def below(self, path: str) -> bytes:
         """An absolute path as it is below the top."""
@@ -141,7 +143,7 @@ class Walker:
         """What is in it, and the folders in it that are to be entered, the last first."""
         beyond = self._reach.ends_at(depth, len(path))
         seen: dict[bytes, os.stat_result] = {}
-        if path not in self.emptied:
+        if path not in self.emptied and path not in self._hidden:
             try:
                 with os.scandir(folder) as entries:
                     for entry in entries:
@@ -161,7 +163,7 @@ class Walker:
                 inside = _join(path, name)
                 if status.st_dev == device:
                     waiting.append(name)
-                    if inside in self.emptied or self._reach.ends_at(depth + 1, len(inside)):
+                    if inside in self.emptied or inside in self._hidden or self._reach.ends_at(depth + 1, len(inside)):
                         bare.append(name)
                 else:
                     self._other(inside)

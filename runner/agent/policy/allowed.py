@@ -80,7 +80,7 @@ def _of_sources(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
     scans = getattr(given, "scans", "")
     if scans and (not scans.startswith(SCANS) or "/" in scans[len(SCANS) :]):
         raise Denied(f"records of looks are below {SCANS} here, not in {scans[:100]!a}", DO)
-    return Allowed()
+    return Allowed(source=source)
 
 
 def _floor(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401

@@ -6,7 +6,7 @@ Where nobody serves, as for a person at the console, nothing is asked. Times are
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from .. import clock
 from ..answer import Refused
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 DAY = 86_400 * 10**9
 # How far the name of a new snapshot may be from the time here.
 APART = 300 * 10**9
+# For how many days, and how many at a time, somebody with a key may pin.
+PINNED, PINS = 90, 20
 _stores: dict[str, StoreRights] = {}
 _key: list[str] = []
 
@@ -78,10 +80,30 @@ def require_floor(store: StoreFolder, floor: int) -> None:
         )
 
 
-def require_pin(store: StoreFolder, before: int, until: int) -> None:
-    """Refused where a pin would end earlier than the one that is there (nanoseconds since 1970)."""
-    if of(store) is not None and until < before:
+def require_pin(store: StoreFolder, before: int, until: int, others: int) -> None:
+    """Refused where a pin would end earlier than the one that is there (nanoseconds since 1970), or later than any may.
+
+    Or where so many `others` hold that the store could no longer let go of what it has.
+    """
+    if of(store) is None:
+        return
+    if until < before:
         raise _over("a pin is there that ends later", "a person on this host ends it: runner-agent unpin")
+    at_console = "a person on this host has no such bound: runner-agent pin"
+    if until > time.time_ns() + PINNED * DAY:
+        raise _over(f"from afar nothing is pinned for longer than {PINNED} days", at_console)
+    if others >= PINS:
+        raise _over(f"{others} other snapshots are pinned, and from afar no more are", at_console)
+
+
+def is_bound() -> bool:
+    """Whether somebody with a key is behind what is done."""
+    return bool(_key)
+
+
+def refuse(error: str, do: str) -> NoReturn:
+    """Refuse it, and note that here."""
+    raise _over(error, do)
 
 
 def keeps_count(store: StoreFolder) -> bool:

@@ -17,10 +17,13 @@ from ..arguments import parse_as
 from .contract.refused import ListRefused, RefusedAttempt, RefusedList
 
 FOLDER = Path("/var/lib/runner/served")
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, Refused)
 KEPT = 50
+# In ASCII: each of 50 fits then, whatever was asked, into what is read.
 _WIDEST = 200
 _MORE = "more, of other sorts"
 _LONGEST = 64 << 10
+_UNREAD = "what was noted here before cannot be read; it is kept as {}"
 
 
 def run(argv: Sequence[str]) -> int:
@@ -36,8 +39,8 @@ def run(argv: Sequence[str]) -> int:
 def note(key: str, what: str, folder: Path = FOLDER) -> None:
     """Note that it was refused now. Where that cannot be written, it is refused all the same."""
     with contextlib.suppress(OSError), locked(folder):
-        known = list(noted(folder))
-        now, what = clock.at(time.time_ns()), plain(what, _WIDEST)
+        known = list(_known(folder))
+        now, what = clock.at(time.time_ns()), _narrow(what)
         same = next((each for each in known if (each.key, each.what) == (key, what)), None)
         if same:
             known[known.index(same)] = same._replace(last=now, times=same.times + 1)
@@ -62,12 +65,46 @@ def _bounded(known: list[RefusedAttempt]) -> list[RefusedAttempt]:
 
 
 def noted(folder: Path = FOLDER) -> tuple[RefusedAttempt, ...]:
-    """What was refused until now, the oldest first; none where nothing was, or that cannot be read."""
+    """What was refused until now, the oldest first; none where nothing was.
+
+    Where that cannot be read, this is the one thing that there is to tell. Reads only.
+    """
     try:
-        content = json.loads(regular.content(_file(folder), _LONGEST))
-        return tuple(_attempt(each) for each in content["attempts"])[:KEPT]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, Refused):
+        return _read(folder)
+    except UNREADABLE:
+        return (_unread(_file(folder), _file(folder)),)
+
+
+def _known(folder: Path) -> tuple[RefusedAttempt, ...]:
+    """As `noted`; what cannot be read is put aside first, so that nothing takes its place."""
+    try:
+        return _read(folder)
+    except UNREADABLE:
+        aside = _file(folder).with_name(f"refused-{time.time_ns()}.json")
+        unread = _unread(_file(folder), aside)
+        _file(folder).rename(aside)
+        return (unread,)
+
+
+def _read(folder: Path) -> tuple[RefusedAttempt, ...]:
+    """Raises one of UNREADABLE. Nothing where whoever asks is not root, and may not look."""
+    try:
+        content = regular.content(_file(folder), _LONGEST)
+    except (FileNotFoundError, PermissionError):
         return ()
+    return tuple(_bounded([_attempt(each) for each in json.loads(content)["attempts"]]))
+
+
+def _unread(path: Path, kept: Path) -> RefusedAttempt:
+    try:
+        when = clock.at(path.lstat().st_mtime_ns)
+    except OSError:
+        when = clock.at(time.time_ns())
+    return RefusedAttempt("", _UNREAD.format(kept), when, when, 1)
+
+
+def _narrow(what: str) -> str:
+    return plain(plain(what, _WIDEST).encode("ascii", "backslashreplace"), _WIDEST)
 
 
 def forget(folder: Path = FOLDER) -> None:
@@ -78,7 +115,7 @@ def forget(folder: Path = FOLDER) -> None:
 
 def _attempt(each: Any) -> RefusedAttempt:  # noqa: ANN401
     first, last = (clock.at(clock.nanoseconds(str(each[when]))) for when in ("first", "last"))
-    return RefusedAttempt(str(each["key"]), str(each["what"]), first, last, int(each["times"]))
+    return RefusedAttempt(str(each["key"])[:_WIDEST], _narrow(str(each["what"])), first, last, int(each["times"]))
 
 
 def _file(folder: Path) -> Path:

@@ -25,9 +25,9 @@ _SEE = "see docs/trust.md; `runner enrol` writes one that can be read"
 class StoreRights(NamedTuple):
     """What a key may do with a store: `reads` is which of its sealed snapshots it may read.
 
-    At least `floor` snapshots without exceptions stay, of which each job and day has `per_day` (0: any number). At
-    most `seals` are sealed in 24 hours, at most `expiries` expire in them, and none that was sealed within `young`
-    days.
+    At least `floor` snapshots without exceptions stay, of which each day has `per_day` (0: any number), of all jobs
+    together. At most `seals` are sealed in 24 hours, at most `expiries` expire in them, and none that was sealed
+    within `young` days.
     """
 
     floor: int = 30

@@ -19,7 +19,7 @@ from ..answer import Denied, Refused, refuse
 from ..arguments import parse_as
 from ..confined import privileges
 from ..store.layout import open_store
-from . import allowed, lending, limits, places, refusals, wire
+from . import allowed, hidden, lending, limits, places, refusals, wire
 from .contract.serve import Serve
 from .newest import newest
 from .rights import ALL, Rights, rights_of
@@ -103,6 +103,7 @@ class _Service(NamedTuple):
         limits.bind(
             self.rights.name, {str(open_store(path).root): rights for path, rights in self.rights.stores.items()}
         )
+        hidden.hide((*self.rights.others, *self.rights.stores))
         if self.request.digest:
             return self._answer(words)
         if words[:1] == (PROGRAM,):
@@ -161,6 +162,8 @@ class _Service(NamedTuple):
         return code if code >= 0 else 128 - code
 
     def _require_readable(self, what: Allowed) -> None:
+        if what.source and hidden.covers(os.fsencode(what.source)):
+            raise denied(self.rights, f"read {what.source[:100]!a}")
         limited = what.store and what.snapshots and self.rights.stores[what.store].reads != ALL
         if limited and not set(what.snapshots) <= set(newest(open_store(what.store))):
             raise Denied(

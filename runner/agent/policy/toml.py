@@ -27,8 +27,8 @@ def parse(text: str) -> dict[str, Any]:
     whole: dict[str, Any] = {}
     here = whole
     named: set[str] = set()
-    for number, line in enumerate(text.split("\n"), start=1):
-        stripped = (line[:-1] if line.endswith("\r") else line).strip(" \t")
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
+        stripped = line.strip(" \t")
         if _CONTROL.search(stripped):
             raise _wrong(number, "has a character that is no text")
         if not stripped or stripped.startswith("#"):

@@ -12,10 +12,11 @@ DO = "a person on that host decides what a key may do: /etc/runner/agent.toml th
 
 
 class Allowed(NamedTuple):
-    """What the verb works on: a store, "" for none, and the snapshots that it would read."""
+    """What the verb works on: a store, "" for none, the snapshots that it would read; or a folder of the host."""
 
     store: str = ""
     snapshots: tuple[str, ...] = ()
+    source: str = ""
 
 
 Rule = Callable[[Rights, Any], Allowed]
@@ -36,7 +37,7 @@ def of_store(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
 
 def elsewhere(given: Any, restored: str) -> bool:  # noqa: ANN401
     """Whether it names another place than the one that a host uses; files come back in `restored` by themselves."""
-    places = {"state": "/var/lib/runner", "run": "/run/lock/runner", "root": "/", "file": (), "folder": restored}
+    places = {"state": "/var/lib/runner", "run": "/run/runner/lock", "root": "/", "file": (), "folder": restored}
     own = type(given)._field_defaults
     return any(
         getattr(given, field) not in (usual, own.get(field)) for field, usual in places.items() if hasattr(given, field)

@@ -117,8 +117,8 @@ def _detached(state: str) -> Iterator[str]:
 
 def _taken(root: Path) -> Iterator[str]:
     for name, does in RESOURCES:
-        path = root / "run/lock/runner" / name
-        holder = lock.holder(path) if path.exists() else None
+        path = root / lock.RUN.lstrip("/") / name
+        holder = (lock.holder(path) if path.exists() else None) or lock.former_holder(name, root)
         if holder:
             yield f"{plain(str(holder['who'] or 'another run'))} {does}"
 

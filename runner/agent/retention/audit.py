@@ -21,6 +21,7 @@ from .contract.audit import Audit, Audited
 from .findings import Findings
 
 DAY = 86400 * 10**9
+_OURS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class Names(NamedTuple):
@@ -43,7 +44,7 @@ def run(argv: Sequence[str]) -> int:
 def _nightly(argv: Sequence[str]) -> int:
     """Compare names and attributes of some snapshots with their manifests, and some contents with their
     checksums: so many that `--every` days are enough for all, but at most `--bytes` bytes and about
-    `--seconds` seconds (a snapshot's names, and one share of the contents, are finished once begun).
+    `--seconds` seconds (a snapshot's names, and one file, are finished once begun; one share need not be).
 
     A snapshot's manifest is written by the first audit after it was sealed.
     """
@@ -58,10 +59,11 @@ def _nightly(argv: Sequence[str]) -> int:
         # What a lost snapshot brought and others share still has its checksum in a list that fits no tree.
         without = dict.fromkeys(lost(store), coverage.Listed(0, 0))
         names = _names(store, state, bounds._replace(until=began + options.seconds / 2), findings)
-        read = contents.reread(store, _cursor(state), bounds, findings)
+        read = contents.reread(store, _cursor(state), bounds, findings, _after(state))
         known = coverage.remembered(state, read.listed)
         damaged = damage.noted(store, state, findings.noted, damage.latest(time.time_ns()))
-        noted = {"cursor": read.cursor, "last": clock.now(), "compared": names.times, "lists": known}
+        after = [read.after[0], read.after[1].decode("latin-1")]
+        noted = {"cursor": read.cursor, "after": after, "last": clock.now(), "compared": names.times, "lists": known}
         durable.write_json(store.audit, {**noted, "damaged": damaged.kept})
         lacking = coverage.uncovered(store, {**read.listed, **without}, known)
         count, head = len(sealed(store)), chain.head(store)
@@ -69,7 +71,6 @@ def _nightly(argv: Sequence[str]) -> int:
     idle = not read.files and bool(read.unchecked or lacking.files or lacking.never)
     shares = 0 if idle else read.shares
     parts = (shares / contents.SHARES, (names.taken + names.compared) / count if count else 1.0)
-    problem = f"{read.unchecked} files have a checksum that no program here can check; install xxhash"
     audited = Audited(
         read_bytes=read.bytes,
         read_files=read.files,
@@ -80,7 +81,7 @@ def _nightly(argv: Sequence[str]) -> int:
         unchecked=read.unchecked,
         cursor=read.cursor,
         complete_in_days=math.ceil(days / min(parts)) if min(parts) else None,
-        problem=problem if read.unchecked else "",
+        problem=_problem(read),
         lost_snapshots=lacking.snapshots,
         lost_files=lacking.files,
         lost_bytes=lacking.bytes,
@@ -126,7 +127,8 @@ def _take(store: StoreFolder, name: str, findings: Findings) -> bool:
     try:
         manifest.take(store, name)
     except OSError as problem:
-        if problem.errno != errno.EIO:
+        # What the list of its names could not be written for is not the snapshot's.
+        if problem.errno in _OURS:
             raise
         findings.add("content", b".", name)
         return False
@@ -143,6 +145,23 @@ def _compare(store: StoreFolder, name: str, findings: Findings, digests: manifes
 def _cursor(state: Mapping[str, Any]) -> int:
     cursor = state.get("cursor")
     return cursor % contents.SHARES if isinstance(cursor, int) else 0
+
+
+def _after(state: Mapping[str, Any]) -> contents.LastFile:
+    try:
+        snapshot, name = state["after"]
+        return str(snapshot), str(name).encode("latin-1")
+    except (LookupError, TypeError, ValueError):
+        return contents.NO_FILE
+
+
+def _problem(read: contents.Read) -> str:
+    problems = []
+    if read.unchecked:
+        problems.append(f"{read.unchecked} files have a checksum that no program here can check; install xxhash")
+    if read.hollow:
+        problems.append(f"{read.hollow} files are holes longer than a night may read, and were not read; raise `most`")
+    return "; ".join(problems)
 
 
 def _days_since(last: object) -> float:

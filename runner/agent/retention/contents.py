@@ -14,7 +14,7 @@ import stat
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Tuple  # noqa: UP035
 
 from ..inodes import Inodes
 from ..rsync_lines import unescaped
@@ -30,6 +30,10 @@ GROWTH = 8
 # A file is open while it waits for the others of its batch; a process may have 1024 open.
 BATCH_FILES = 512
 BATCH_BYTES = 64 << 20
+# Lines of one name that count: a file is sent twice at most.
+MOST_LINES = 8
+# What is longer than a night may read, and than so many times what the disk has of it, is a hole: it cannot rot.
+HOLLOW = 8
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _SIZE = operator.attrgetter("size")
 
@@ -84,9 +88,15 @@ class Bounds(NamedTuple):
     part: float
 
 
+# The file of a share that was read last: its snapshot and its name, ("", b"") for none.
+LastFile = Tuple[str, bytes]  # noqa: UP006
+NO_FILE: LastFile = ("", b"")
+
+
 class Read(NamedTuple):
     """What was read and compared, the next share, how many shares were finished, how many lines no program can check.
 
+    `after` is how far the next share was read, where the bounds ended it. `hollow` counts files that were not read.
     `listed` is how long each snapshot's list of checksums is.
     """
 
@@ -96,25 +106,55 @@ class Read(NamedTuple):
     shares: int
     unchecked: int
     listed: dict[str, Listed]
+    after: LastFile = NO_FILE
+    hollow: int = 0
 
 
-def reread(store: StoreFolder, cursor: int, bounds: Bounds, findings: Findings) -> Read:
-    """Read the files of the shares from `cursor` on; the first share whatever the bounds.
+class _Reader(NamedTuple):
+    """What reads files: their checksums, what is found, and the bytes beyond which a hole is not read."""
+
+    checksums: Checksums
+    findings: Findings
+    bytes: int
+    hollow: list[LastFile]
+
+    def skips(self, status: os.stat_result) -> bool:
+        """Whether it is mostly a hole, and longer than a night may read."""
+        return status.st_size > max(self.bytes, HOLLOW * status.st_blocks * 512)
+
+
+def reread(store: StoreFolder, cursor: int, bounds: Bounds, findings: Findings, after: LastFile = NO_FILE) -> Read:
+    """Read the files of the shares from `cursor` on, of the first those behind `after`; some whatever the bounds.
 
     A file that is gone, of another size, unreadable or of another checksum is a finding.
     """
     weights = _weigh(store, findings)
     count = _how_many(weights, cursor, bounds)
     shares = _collect(store, weights.sound, cursor, count)
-    checksums, portions, done = Checksums(), Portions(bounds.until), 0
+    reader, portions, done = _Reader(Checksums(), findings, bounds.bytes, []), Portions(bounds.until), 0
     read_bytes = read_files = 0
+    last = NO_FILE
     while done < count and not (done and portions.is_over()):
+        # The first is always one share: no other has more in it than the bounds allow.
         group = shares[done : done + portions.next()]
-        for size in _check(store, _by_place(group), checksums, findings):
-            read_bytes, read_files = read_bytes + size, read_files + 1
+        files = _by_place(group) if done else _behind(after, _by_place(group))
+        for file, sizes in _check(store, files, reader):
+            read_bytes, read_files = read_bytes + sum(sizes), read_files + len(sizes)
+            if not done and file is not files[-1] and (read_bytes >= bounds.bytes or portions.is_over()):
+                last = (file.snapshot, file.name)
+                break
+        if last != NO_FILE:
+            break
         portions.took(len(group))
         done += len(group)
-    return Read(read_bytes, read_files, (cursor + done) % SHARES, done, checksums.unchecked, weights.listed)
+    place = (cursor + done) % SHARES
+    unchecked, hollow = reader.checksums.unchecked, len(reader.hollow)
+    return Read(read_bytes, read_files, place, done, unchecked, weights.listed, last, hollow)
+
+
+def _behind(after: LastFile, files: list[File]) -> list[File]:
+    places = (place for place, file in enumerate(files, start=1) if (file.snapshot, file.name) == after)
+    return files[next(places, 0) :]
 
 
 def _share(name: bytes) -> int:
@@ -171,7 +211,9 @@ def _collect(store: StoreFolder, snapshots: Sequence[str], cursor: int, count: i
         for line in sum_lines(store, name, None if count == SHARES else is_in):
             # Nothing can rot in an empty file, and that it is empty the manifest shows.
             if line.size:
-                lines.setdefault(line.name, []).append(line)
+                own = lines.setdefault(line.name, [])
+                if len(own) < MOST_LINES:
+                    own.append(line)
         for place, (path, own) in enumerate(lines.items()):
             shares[(_share(path) - cursor) % SHARES].append(File(number, place, name, path, tuple(own)))
     return shares
@@ -182,18 +224,19 @@ def _by_place(group: Sequence[Sequence[File]]) -> list[File]:
     return sorted(itertools.chain.from_iterable(group))
 
 
-def _check(store: StoreFolder, files: Sequence[File], checksums: Checksums, findings: Findings) -> Iterator[int]:
+def _check(store: StoreFolder, files: Sequence[File], reader: _Reader) -> Iterator[tuple[File, list[int]]]:
+    """Read them, some at a time: the last of those, and how many bytes each had that was read."""
     for name, own in itertools.groupby(files, key=lambda file: file.snapshot):
         with Inodes(store.root / name) as inodes:
             for batch in _batches(own):
-                yield from _check_batch(inodes, batch, checksums, findings)
+                yield batch[-1], _check_batch(inodes, batch, reader)
 
 
 def _batches(files: Iterable[File]) -> Iterator[list[File]]:
     batch: list[File] = []
     size = 0
     for file in files:
-        weight = file.lines[-1].size
+        weight = max(map(_SIZE, file.lines))
         full = len(batch) >= BATCH_FILES or size + weight > BATCH_BYTES
         if batch and full:
             yield batch
@@ -204,10 +247,12 @@ def _batches(files: Iterable[File]) -> Iterator[list[File]]:
         yield batch
 
 
-def _check_batch(inodes: Inodes, batch: Sequence[File], checksums: Checksums, findings: Findings) -> Iterator[int]:
-    opened: list[tuple[File, int, os.stat_result]] = []
+def _check_batch(inodes: Inodes, batch: Sequence[File], reader: _Reader) -> list[int]:
+    """How many bytes each of these files has that was read."""
+    findings = reader.findings
+    opened: dict[int, tuple[int, os.stat_result]] = {}
     try:
-        for file in batch:
+        for place, file in enumerate(batch):
             try:
                 descriptor = _open(inodes, file)
             except (FileNotFoundError, NotADirectoryError):
@@ -215,18 +260,24 @@ def _check_batch(inodes: Inodes, batch: Sequence[File], checksums: Checksums, fi
             except OSError:
                 findings.add("content", unescaped(file.name), file.snapshot)
             else:
-                opened.append((file, descriptor, os.fstat(descriptor)))
-        regular = [each for each in opened if stat.S_ISREG(each[2].st_mode)]
-        good = checksums.agree([OpenFile(descriptor, file.lines) for file, descriptor, _ in regular])
-        right = {descriptor for (_, descriptor, _), fine in zip(regular, good) if fine}  # noqa: B905
-        for file, descriptor, status in opened:
-            if descriptor not in right or status.st_size not in map(_SIZE, file.lines):
-                findings.add("content", unescaped(file.name), file.snapshot, status.st_ino)
-            if checksums.can_check(file.lines):
-                yield status.st_size
+                opened[place] = descriptor, os.fstat(descriptor)
+        fit = [place for place, (_, status) in opened.items() if _fits(status, batch[place])]
+        reader.hollow.extend((batch[each].snapshot, batch[each].name) for each in fit if reader.skips(opened[each][1]))
+        read = [place for place in fit if not reader.skips(opened[place][1])]
+        good = reader.checksums.agree([OpenFile(opened[place][0], batch[place].lines) for place in read])
+        wrong = {place for place, fine in zip(read, good) if not fine}  # noqa: B905
+        for place in sorted(wrong.union(opened.keys() - set(fit))):
+            file = batch[place]
+            findings.add("content", unescaped(file.name), file.snapshot, opened[place][1].st_ino)
+        return [opened[place][1].st_size for place in read if reader.checksums.can_check(batch[place].lines)]
     finally:
-        for _, descriptor, _ in opened:
+        for descriptor, _ in opened.values():
             os.close(descriptor)
+
+
+def _fits(status: os.stat_result, file: File) -> bool:
+    """Whether it may be what a line is about: what has another size is not, and nothing of it need be read."""
+    return stat.S_ISREG(status.st_mode) and status.st_size in map(_SIZE, file.lines)
 
 
 def _open(inodes: Inodes, file: File) -> int:

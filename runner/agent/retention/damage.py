@@ -11,6 +11,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, Mapping, NamedTuple, Optional, Tuple  # noqa: UP035
 
 from ..arguments import PATH, parse_as
@@ -18,7 +19,7 @@ from ..clock import LAST, at
 from ..look.listing import is_below
 from ..store.layout import StoreFolder, open_store, read_json, sealed
 from .contract.audit import ListDamaged
-from .findings import NOTED, inode_at
+from .findings import NOTED, NOTED_BYTES, inode_at
 from .noted import DamagedName, remembered
 
 # Snapshots are named by a host's clock and notes by the store's: they differ by no more than half of that.
@@ -81,8 +82,14 @@ def noted(store: StoreFolder, state: Mapping[str, Any], damaged: FoundDamage, un
         if before is None or before.until < last:
             known[(host, *place)] = DamagedName(host, place[0], ends[host], place[1])
     kept = [each for each in known.values() if oldest[each.host] <= each.until]
-    kept = sorted(kept, key=lambda each: (each.until, each))[-NOTED:]
+    kept = _newest(sorted(kept, key=lambda each: (each.until, each))[-NOTED:])
     return NotedDamage(kept, sum(newest[each.host] <= each.until for each in kept))
+
+
+def _newest(kept: list[DamagedName]) -> list[DamagedName]:
+    """The last of them whose paths are no longer in all than what can be read again."""
+    lengths = accumulate(len(each.path) for each in reversed(kept))
+    return kept[len(kept) - sum(length <= NOTED_BYTES for length in lengths) :]
 
 
 def _place(record: Mapping[str, Any], path: bytes) -> Optional[tuple[str, str]]:  # noqa: UP045

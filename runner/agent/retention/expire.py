@@ -51,10 +51,13 @@ def require_spared(store: StoreFolder, name: str, floor: StoreFloor, descriptor:
         raise Refused(f"{name} is the last snapshot that was proven to come back", "run the drill: then it may go")
     limits.require_expiry(store, name)
     rights = limits.of(store)
-    floor = kept_floor(store).raised(*floor).raised(*((rights.floor, rights.per_day) if rights else (0, 0)))
-    stay = floor.counting(store, (each for each in counted if each != name))
+    # The name of a job says whoever sends: with a key of this host all jobs together have so many a day.
+    least, all_jobs = (rights.floor, rights.per_day) if rights else (0, 0)
+    floor = kept_floor(store).raised(*floor).raised(least, 0)
+    stay = floor.counting(store, (each for each in counted if each != name), all_jobs)
     if stay < floor.least:
         most = f", at most {floor.per_day} of a day" if floor.per_day else ""
+        most += f", at most {all_jobs} of a day for all jobs" if all_jobs else ""
         raise Refused(
             f"without {name} there would be {stay} snapshots without exceptions{most}, and the floor is {floor.least}",
             "find out why there are so few; a person may lower the floor at the store",

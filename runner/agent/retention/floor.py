@@ -27,10 +27,13 @@ class StoreFloor(NamedTuple):
         stated = [number for number in (self.per_day, per_day) if number]
         return StoreFloor(max(self.least, least), min(stated, default=0))
 
-    def counting(self, store: StoreFolder, names: Iterable[str]) -> int:
-        """How many of the sealed snapshots `names` count."""
+    def counting(self, store: StoreFolder, names: Iterable[str], most: int = 0) -> int:
+        """How many of the sealed snapshots `names` count; of a day no more than `most` of all jobs (0: any number)."""
         days = Counter(_day(store, name) for name in names if is_clean(store, name))
-        return sum(min(many, self.per_day or many) for many in days.values())
+        counted: Counter[str] = Counter()
+        for (_, day), many in days.items():
+            counted[day] += min(many, self.per_day or many)
+        return sum(min(many, most or many) for many in counted.values())
 
 
 def _day(store: StoreFolder, name: str) -> tuple[str, str]:

@@ -102,7 +102,7 @@ def _differences(
     root: int, path: bytes, known: dict[bytes, bytes], digests: Digests
 ) -> Iterator[tuple[str, bytes, Optional[int]]]:  # noqa: UP045
     """The kind and path of each difference in a folder, and the inode if other snapshots may share it."""
-    descriptor = os.open(path or b".", tree.FOLDER, dir_fd=root)
+    descriptor = tree.below(root, path)
     try:
         device = os.fstat(descriptor).st_dev
         with os.scandir(descriptor) as entries:

@@ -78,10 +78,9 @@ def _several_names(store: StoreFolder, name: str) -> Iterator[tuple[bytes, os.st
     """The files of a snapshot that another may share, by path."""
     root = os.open(store.root / name, tree.FOLDER)
     try:
-        for folder in tree.folders(root):
-            for entry in folder.entries:
-                if stat.S_ISREG(entry.status.st_mode) and entry.status.st_nlink > 1:
-                    yield b"/".join(filter(None, (folder.path, entry.name))), entry.status
+        for _, path, entry in tree.names(root):
+            if stat.S_ISREG(entry.status.st_mode) and entry.status.st_nlink > 1:
+                yield b"/".join(filter(None, (path, entry.name))), entry.status
     finally:
         os.close(root)
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Tuple  # noqa: UP035
 
 from ..arguments import AbsolutePath, Count, FileNameWord, PathWord, SnapshotsRest, SnapshotWord
+
+# What is received lies in it, below a folder of root's own that nobody else may enter: what comes may be anybody's, and
+# no end that sends it says anything of the folder above.
+TREE = "tree"
+# Where what is no folder comes first: what receives it would else have to write to the folder that it goes to.
+NEW = "new"
 
 
 class MakeRestored(NamedTuple):
@@ -16,23 +22,43 @@ class MakeRestored(NamedTuple):
 
 
 class RestoredMade(NamedTuple):
-    """Answer of `make-restored`."""
+    """Answer of `make-restored`: the closed folder; what is restored goes into `tree` in it."""
 
     folder: str
 
 
 class MakePlace(NamedTuple):
-    """Options of `make-place`: the folder that `path` is restored to, and the one for what that replaces."""
+    """Options of `make-place`: the folder that `path` is restored to, and the closed one for what that replaces.
+
+    `whole`: `path` is a folder, which is made too, and all that may be written. `apart`: it is no folder, and is
+    received in the closed one, in `new`.
+    """
 
     folder: PathWord
     path: AbsolutePath
     aside: AbsolutePath
+    whole: bool = False
+    apart: bool = False
 
 
 class PlaceMade(NamedTuple):
     """Answer of `make-place`: the folder that is restored to."""
 
     folder: str
+
+
+class LookAtReceived(NamedTuple):
+    """Options of `received`: the closed folder of a restore, and where else it has received something."""
+
+    folder: PathWord
+    place: Tuple[AbsolutePath, ...] = ()  # noqa: UP006
+
+
+class StaysClosed(NamedTuple):
+    """Answer of `received`: how many names belonged to no user but what received them."""
+
+    closed: str
+    taken: Count
 
 
 class ListRestored(NamedTuple):

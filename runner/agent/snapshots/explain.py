@@ -15,6 +15,7 @@ from ..answer import Refused, reply, shown
 from ..arguments import parse_as
 from ..frames import Frame, frames
 from ..look.reach import TOO_DEEP, reach
+from ..policy import hidden
 from ..regular import CHUNK
 from ..rsync_lines import WHOLE, is_about_a_name, looked, unescaped
 from .contract.explain import Explain, Explained, Explanation
@@ -121,8 +122,11 @@ class SourceTree(NamedTuple):
         return self.root.rstrip(b"/") + b"/" + name
 
     def status(self, name: bytes) -> os.stat_result:
-        """lstat(2); raises OSError."""
-        return os.lstat(self.path(name))
+        """lstat(2); raises OSError, also for what is hidden from whoever asks."""
+        path = self.path(name)
+        if hidden.covers_in(path):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return os.lstat(path)
 
     def changed(self, status: os.stat_result) -> bool:
         """Whether it was changed since the transfer began."""

@@ -52,12 +52,13 @@ def in_newest(argv: Sequence[str]) -> int:
 
 
 def read(argv: Sequence[str]) -> SeenInNewest:
-    """Whether the path is in the newest sealed snapshot of that host. Reads only; raises OSError as `find`."""
+    """What the path is in the newest sealed snapshot of that host. Reads only; raises OSError as `find`."""
     options = parse_as(InNewest, argv)
     store, parts = open_store(options.store), tree.components(options.path)
     own = (name for name in reversed(sealed(store)) if read_json(store.record(name)).get("host") == options.host)
     newest = next(own, "")
-    return SeenInNewest(newest, bool(newest) and _at(store, newest, parts) is not None)
+    version = _at(store, newest, parts) if newest else None
+    return SeenInNewest(newest, version.type if version else "")
 
 
 # More than any path or pattern is.

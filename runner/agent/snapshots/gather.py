@@ -45,6 +45,8 @@ class Gathered:
         self.looks: dict[str, int] = {}
         self.walks: dict[str, WalkOfFilesystem] = {}
         self.settled: dict[str, Mapping[str, Any]] = {}
+        # So many lines may be about a name that came; a disk knows how many names it can have.
+        self.most = MOST
         self.added_files = 0
         self.added_bytes = 0
         self.added_room = 0
@@ -118,11 +120,14 @@ class Gathered:
 
     def _add(self, file: Sent, status: os.stat_result, point: str, sums: Sums) -> None:
         self.added_files += 1
+        if self.added_files > self.most:
+            raise Refused("more names were sent, it is said, than the disk can have", "look at the other end's rsync")
         if file.created:
             return
         self.added_bytes += file.size
         self.added_room += status.st_blocks * BLOCK
-        if file.transferred and file.checksum:
+        # The checksum of what has another size is of something else.
+        if file.transferred and file.checksum and status.st_size == file.size:
             self.summed += 1
             sums.add(file, point)
             if self.sums_of is not None:

@@ -8,6 +8,7 @@ was put in its place, or copied here from elsewhere, is nobody's to remove.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import time
@@ -19,13 +20,17 @@ from typing import Optional
 from .. import clock, durable, tree, trust
 from ..answer import Refused, reply
 from ..arguments import PLAN, parse_as
+from ..confined import receiver
 from ..host.mounts import mounts
 from ..store import owned
 from ..store.layout import read_json
 from ..store.trash import empty
 from .contract_restored import (
+    NEW,
+    TREE,
     ClearRestored,
     ListRestored,
+    LookAtReceived,
     MakePlace,
     MakeRestored,
     PlaceMade,
@@ -33,6 +38,7 @@ from .contract_restored import (
     RestoredFolder,
     RestoredListing,
     RestoredMade,
+    StaysClosed,
 )
 
 PASSED = 0o711
@@ -40,15 +46,18 @@ MADE = ".made"
 
 
 def make(argv: Sequence[str]) -> int:
-    """Make FOLDER/NAME, for its owner only, and what is missing above it, which others may pass through.
+    """Make FOLDER/NAME, for its owner only, and `tree` in it, where what is restored goes.
 
-    NAME is the restore's plan. Refused where others may write to FOLDER.
+    NAME is the restore's plan. What is missing above FOLDER others may pass through. Refused where others may write to
+    FOLDER. What earlier restores have made there is closed.
     """
     options = parse_as(MakeRestored, argv)
     folder = Path(options.folder).resolve()
     if not PLAN.fullmatch(options.name):
         raise Refused(f"{options.name!a} is no plan", "see docs/store.md")
-    durable.make_folders(folder, PASSED)
+    durable.make_folders(folder.parent, PASSED)
+    durable.make_folder(folder)
+    owned.close(folder, only=PASSED)
     owned.require_folder(folder, f"name a folder that only {owned.WHOSE} may write")
     durable.make_folder(folder / MADE)
     owned.require_folder(folder / MADE, "see who made it, and move it away")
@@ -56,11 +65,14 @@ def make(argv: Sequence[str]) -> int:
         # A person may remove a folder, and so does whoever only brings a dump.
         if not os.path.lexists(folder / mark.stem):
             mark.unlink()
+        elif _made(folder, mark.stem):
+            owned.close(folder / mark.stem)
     path = folder / options.name
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
         raise Refused(f"{str(path)!a} is there already", "make a new plan") from None
+    (path / TREE).mkdir(mode=0o700)
     durable.write_json(_mark(folder, options.name), {"inode": path.lstat().st_ino, "at": clock.now()})
     durable.sync_folder(folder)
     reply(RestoredMade(str(Path(options.folder) / options.name)))
@@ -68,8 +80,9 @@ def make(argv: Sequence[str]) -> int:
 
 
 def make_place(argv: Sequence[str]) -> int:
-    """Make FOLDER, and that for what is replaced, for their owner only, and what is missing above them.
+    """Make FOLDER, and that for what is replaced with `tree` in it, for their owner only, and what is missing above.
 
+    And what is missing in FOLDER on the way of PATH, as root's: what receives is to make nothing above it.
     Refused where others could lead what is written to another place: on the way to FOLDER, or now by a link on the way
     of PATH in it.
     """
@@ -78,14 +91,80 @@ def make_place(argv: Sequence[str]) -> int:
         _require_way(folder)
         durable.make_folders(folder.parent, PASSED)
         durable.make_folder(folder)
-    here = Path(options.folder).resolve()
-    for name in Path(options.path).parts[1:-1]:
-        here /= name
-        if here.is_symlink() and here.lstat().st_uid not in trust.TRUSTED:
-            leads = f"{str(here)!a} is a link of user {here.lstat().st_uid}, and leads elsewhere"
-            raise Refused(leads, "see what it is, or restore to a folder of its own: without --to")
+    for name in (TREE, NEW) if options.apart else (TREE,):
+        durable.make_folder(Path(options.aside) / name)
+    _make_way(Path(options.folder).resolve(), tree.components(options.path), whole=options.whole)
     reply(PlaceMade(options.folder))
     return 0
+
+
+def _make_way(top: Path, parts: Sequence[bytes], *, whole: bool) -> None:
+    """Make the folders on the way to the last of `parts` below `top`, and with `whole` that one, for its owner only.
+
+    By open folders: whoever owns one of them may put something else there at any moment. Refused where a link of
+    somebody else is on the way, or what is no folder; one of ours ends it.
+    """
+    here, path, before = os.open(top, tree.FOLDER), top, os.umask(0o022)
+    try:
+        for number, name in enumerate(parts if whole else parts[:-1], 1):
+            path /= os.fsdecode(name)
+            with contextlib.suppress(FileExistsError):
+                # With its mode at once: who owns the folder may put something else there at any moment.
+                os.mkdir(name, 0o700 if number == len(parts) else 0o755, dir_fd=here)
+            status = tree.status(here, name)
+            if stat.S_ISLNK(status.st_mode):
+                if status.st_uid not in trust.TRUSTED:
+                    leads = f"{str(path)!a} is a link of user {status.st_uid}, and leads elsewhere"
+                    raise Refused(leads, "see what it is, or restore to a folder of its own: without --to")
+                if whole:
+                    raise Refused(f"{str(path)!a} is a link", "restore to where it leads, or without --to")
+                return
+            if not stat.S_ISDIR(status.st_mode):
+                raise Refused(f"{str(path)!a} is no folder", "move it away, or restore without --to")
+            deeper = tree.folder(here, name)
+            os.close(here)
+            here = deeper
+    finally:
+        os.umask(before)
+        os.close(here)
+
+
+def received(argv: Sequence[str]) -> int:
+    """Refused unless FOLDER, in which something was received, is still closed: nobody else can have used what came.
+
+    What of it, and in each `--place`, still belongs to what received it becomes root's: it was cut off.
+    """
+    options = parse_as(LookAtReceived, argv)
+    owned.require_closed(Path(options.folder))
+    taken = sum(_take(Path(place)) for place in (options.folder, *options.place))
+    reply(StaysClosed(options.folder, taken))
+    return 0
+
+
+def _take(place: Path) -> int:
+    """Give to root what belongs to one of those that receive, without what it might do as another; how many names."""
+    if os.geteuid() != 0 or not os.path.lexists(place):
+        return 0
+    count = 0
+    with tree.parent_of(str(place.parent), (os.fsencode(place.name),)) as parent:
+        count += _owned_by_nobody(parent, os.fsencode(place.name))
+        if not place.is_dir() or place.is_symlink():
+            return count
+        top = tree.folder(parent, os.fsencode(place.name))
+    try:
+        count += sum(_owned_by_nobody(parent, entry.name) for parent, _, entry in tree.names(top))
+    finally:
+        os.close(top)
+    return count
+
+
+def _owned_by_nobody(parent: int, name: bytes) -> bool:
+    status = tree.status(parent, name)
+    if not receiver.receives(status.st_uid):
+        return False
+    # chown(2): that takes set-user-ID and set-group-ID away, whoever calls it.
+    os.chown(name, 0, 0 if receiver.receives(status.st_gid) else -1, dir_fd=parent, follow_symlinks=False)
+    return True
 
 
 def _require_way(folder: Path) -> None:
@@ -163,8 +242,8 @@ def _changed(path: Path) -> int:
     root = os.open(path, tree.FOLDER)
     try:
         latest = os.fstat(root).st_ctime_ns
-        for folder in tree.folders(root):
-            latest = max((latest, *(entry.status.st_ctime_ns for entry in folder.entries)))
+        for _, _, entry in tree.names(root):
+            latest = max(latest, entry.status.st_ctime_ns)
         return latest
     finally:
         os.close(root)

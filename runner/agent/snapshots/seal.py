@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from .. import clock, durable
 from ..answer import Refused, reply, shown, table
-from ..arguments import pairs, parse_as
+from ..arguments import MOST, pairs, parse_as
 from ..compose.copies import Copy
 from ..compose.missed import EXCEPTIONS, HARMLESS, LISTED, UNSTEADY, MissedNames
 from ..policy import limits
@@ -27,6 +27,9 @@ from .contract.seal import Seal, Sealed
 from .gather import ExpectedOutputs, Gathered, gather
 from .instant import require_not_sealed
 from .sums import LEVEL, Sums, zipped
+
+# A name is sent twice, and an inode may have many of them.
+_TIMES = 10
 
 
 class PartialSnapshot(NamedTuple):
@@ -115,6 +118,7 @@ def _gather(snapshot: PartialSnapshot, expected: ExpectedOutputs, options: Seal)
     missed = MissedNames(known, options.accept)
     gathered = Gathered(missed, snapshot.copies, expected.kept.values())
     gathered.sums_of = {} if snapshot.resumed else None
+    gathered.most = _TIMES * os.statvfs(store.root).f_files or MOST
     with durable.replacing(store.sums(name), 0o600) as stream, zipped(stream, LEVEL) as lines:
         gather(sys.stdin.buffer, expected, Sums(lines), gathered)
         gathered.absent(options.absent)

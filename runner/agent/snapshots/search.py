@@ -32,7 +32,7 @@ def run(argv: Sequence[str]) -> int:
         total += 1
         if total <= MOST:
             names.append(name)
-    reply(NamesFound(tuple(names), total))
+    reply(NamesFound(tuple(sorted(names)), total))
     return 0
 
 
@@ -46,11 +46,10 @@ def _matching(store: StoreFolder, snapshot: str, pattern: str) -> Iterator[NameF
         raise Refused(f"{pattern!a} is no pattern", "write [a-z], the lesser letter first") from None
     root = os.open(str(store.root / snapshot), tree.FOLDER)
     try:
-        for folder in tree.folders(root):
-            place = b"/" + folder.path + b"/" if folder.path else b"/"
-            for entry in folder.entries:
-                path, status = os.fsdecode(place + entry.name), entry.status
-                if matches(path if whole else os.fsdecode(entry.name)):
-                    yield NameFound(path, tree.kind(status), status.st_size, mtime(status))
+        for _, folder, entry in tree.names(root):
+            place = b"/" + folder + b"/" if folder else b"/"
+            path, status = os.fsdecode(place + entry.name), entry.status
+            if matches(path if whole else os.fsdecode(entry.name)):
+                yield NameFound(path, tree.kind(status), status.st_size, mtime(status))
     finally:
         os.close(root)

@@ -209,25 +209,28 @@ def require_sealed(store: StoreFolder, *names: str) -> tuple[str, ...]:
     return counted
 
 
-def read_json(path: Path) -> Mapping[str, Any]:
-    """The JSON object in a file; empty if there is none, or if it is not one."""
+def read_json(path: Path, most: int = regular.MOST) -> Mapping[str, Any]:
+    """The JSON object in a file; empty if there is none, or if it is not one, or is longer than `most` bytes."""
     try:
-        content = json.loads(regular.content(path))
+        content = json.loads(regular.content(path, most))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
-def require_json(path: Path) -> Mapping[str, Any]:
-    """The JSON object in a file that guards snapshots; empty if there is none, Refused if it is not one."""
+def require_json(path: Path, do: str = "", most: int = regular.MOST) -> Mapping[str, Any]:
+    """The JSON object in a file that guards snapshots; empty if there is none, Refused if it is not one.
+
+    `do` is what to do then.
+    """
     try:
-        content = json.loads(regular.content(path))
+        content = json.loads(regular.content(path, most))
     except FileNotFoundError:
         return {}
     except (ValueError, RecursionError, regular.Irregular):
         content = None
     if not isinstance(content, dict):
-        raise Refused(f"{path} cannot be understood", "correct it, or remove it if you know what was in it")
+        raise Refused(f"{path} cannot be understood", do or "correct it, or remove it if you know what was in it")
     return content
 
 

@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import json
 import os
+import stat
 import struct
 import sys
 from collections.abc import Iterator, Mapping
@@ -34,7 +35,10 @@ ROOM = 4096
 MOST_PIDS = 1 << 22
 
 
-RUN = "/run/lock/runner"
+# /run/lock is open to everybody: who makes our folder there first keeps us out. So root has his below his own /run, and
+# looks at the one of the version before, as long as one may be at work, only where nobody else made it.
+FORMER = "/run/lock/runner"
+RUN = "/run/runner/lock" if os.geteuid() == 0 else FORMER
 RESOURCES = ("packages", "power", "dump", "drill", "restore-db")
 
 
@@ -151,19 +155,29 @@ def _work(path: Path, plan: str, nobody: Refused, held: str) -> int:
 
 
 def place(run: str, resource: str) -> Path:
-    """The lock file of `resource`, its folder made if missing.
-
-    /run/lock is open to everybody: Refused where others may put something into our folder.
-    """
+    """The lock file of `resource`, its folder made if missing; Refused where others may put something into that."""
     if resource not in RESOURCES:
         raise Refused(f"no such resource: {resource!a}", f"there are: {', '.join(RESOURCES)}")
     from . import owned  # noqa: PLC0415  (what receives wants only the lock of its store)
 
     folder = Path(run or RUN)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    durable.make_folder(folder)
+    durable.make_folders(folder)
     owned.require_folder(folder, "see who made it, and move it away")
     return folder / resource
+
+
+def former_holder(resource: str, root: Path = Path("/")) -> Mapping[str, Any] | None:
+    """Who holds `resource` for the version before; None where nobody does, or another user made that folder."""
+    folder = root / FORMER.lstrip("/")
+    if FORMER == RUN:
+        return None
+    try:
+        status = folder.lstat()
+    except OSError:
+        return None
+    ours = stat.S_ISDIR(status.st_mode) and status.st_uid == 0 and not status.st_mode & 0o022
+    path = folder / resource
+    return holder(path) if ours and path.exists() else None
 
 
 def work(run: str, resource: str, plan: str) -> int:

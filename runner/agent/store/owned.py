@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from .. import trust
+from .. import tree, trust
 from ..answer import Refused
 from . import closed, inventory
 from .layout import open_store
@@ -33,6 +33,33 @@ def require_folder(folder: Path, do: str) -> None:
     for place in trust.exposures(str(folder), whole=True):
         on_the_way = f"{place.path}: " if place.path != str(folder) else ""
         raise Refused(f"others may change {folder}: {on_the_way}{place.who}", place.command or do)
+
+
+def require_closed(folder: Path) -> None:
+    """Refused unless it is a folder of root's own (this user's) that nobody else may enter."""
+    status = folder.lstat()
+    if stat.S_ISDIR(status.st_mode) and status.st_uid == trust.US and not status.st_mode & 0o077:
+        return
+    raise Refused(
+        f"others may enter {str(folder)!a}, which was closed before anything came into it: mode "
+        f"{stat.S_IMODE(status.st_mode):04o}, user {status.st_uid}",
+        f"close it (chown {WHOSE if trust.US == 0 else trust.US} and chmod 700), and see who used what is in it",
+    )
+
+
+def close(folder: Path, *, only: int = 0) -> None:
+    """Let nobody else enter a folder of root's own (this user's): `only` where it has just that mode.
+
+    An earlier version received into folders that others could pass through, and what came may have opened them.
+    """
+    descriptor = os.open(folder, tree.FOLDER)
+    try:
+        status = os.fstat(descriptor)
+        mode = stat.S_IMODE(status.st_mode)
+        if status.st_uid == trust.US and mode & 0o077 and only in (0, mode):
+            os.fchmod(descriptor, 0o700)
+    finally:
+        os.close(descriptor)
 
 
 def trouble(path: str) -> tuple[str, str]:

@@ -64,8 +64,9 @@ def pin(argv: Sequence[str]) -> int:
         disk.require(store, options.disk)
         require_sealed(store, name)
         known = pins(store)
-        if name in known:
-            limits.require_pin(store, known[name].until, pin.until)
+        others = sum(each.holds for other, each in known.items() if other != name)
+        before = known[name].until if name in known else 0
+        limits.require_pin(store, before, pin.until, others)
         write(store, {**known, name: pin})
     reply(contract.Pinned(name, clock.text(pin.until), pin.why))
     return 0

@@ -25,13 +25,15 @@ PROVING = 2
 
 # A proof of a time that has not come yet was written by a clock that was ahead: it is no later one.
 NEAR = 3600 * 10**9
-# Of what a drill tried so much is kept, each no longer than that.
-_MOST, _WIDE = 20, 300
+# Of what each of its steps tried so much is kept, each no longer than that, and so much in all.
+_MOST, _WIDE, _MOST_IN_ALL = 20, 300, 60
+# What is longer was not written by us: two sorts, with all that can be kept of them, are not.
+_LONGEST = 1 << 20
 
 
 def proofs(store: StoreFolder) -> dict[str, ProofAnswer]:
     """The last proof of each sort; what cannot be understood is left out. Reads only."""
-    content = read_json(store.proven)
+    content = read_json(store.proven, _LONGEST)
     listed = {sort: _proof(content.get(sort)) for sort in SORTS}
     return {sort: proof for sort, proof in listed.items() if proof is not None}
 
@@ -41,9 +43,11 @@ def guarded(store: StoreFolder) -> frozenset[str]:
 
     Refused if the file cannot be understood: nothing is expired until then.
     """
-    content, known = require_json(store.proven), proofs(store)
+    path = store.proven
+    do = f"at the console of that host: mv {path} {path}.old; then nothing stays for being proven until the next drill"
+    content, known = require_json(path, do, _LONGEST), proofs(store)
     if any(sort in content and sort not in known for sort in SORTS):
-        raise Refused(f"{store.proven} cannot be understood", "correct it, or remove it if you know what was in it")
+        raise Refused(f"{path} cannot be understood", do)
     return frozenset(proof.snapshot for proof in known.values())
 
 
@@ -77,17 +81,22 @@ def run(argv: Sequence[str]) -> int:
         )
         stays = before if later else None
         if stays is None:
-            proof = {"snapshot": name, "at": options.at, **tried}
-            durable.write_json(store.proven, {**read_json(store.proven), sort: proof})
+            proof = {**tried, "snapshot": name, "at": options.at}
+            durable.write_json(store.proven, {**_others(store, sort), sort: proof})
     finally:
         os.close(descriptor)
     reply(ProofKept(sort, stays.snapshot if stays else name, stays is not None))
     return 0
 
 
+def _others(store: StoreFolder, sort: str) -> Mapping[str, Any]:
+    content = read_json(store.proven, _LONGEST)
+    return {other: content[other] for other in SORTS if other in content and other != sort}
+
+
 def forget(store: StoreFolder, name: str) -> tuple[str, ...]:
     """Let the proofs of snapshot `name`, which counts no more, prove nothing; their sorts. Under the byte PROVING."""
-    content = read_json(store.proven)
+    content = read_json(store.proven, _LONGEST)
     sorts = tuple(sort for sort, proof in proofs(store).items() if proof.snapshot == name)
     if sorts:
         durable.write_json(store.proven, {sort: proof for sort, proof in content.items() if sort not in sorts})
@@ -114,5 +123,7 @@ def _tried(stream: BinaryIO) -> Mapping[str, Any]:
             answer = None
         if isinstance(answer, dict) and isinstance(answer.get("tried"), dict):
             plain = [(str(key), each) for key, each in answer["tried"].items() if type(each) in (int, str)]
-            numbers.update([each for each in plain if len(f"{each}") <= _WIDE][:_MOST])
+            numbers.update([each for each in plain if max(len(f"{word}") for word in each) <= _WIDE][:_MOST])
+            for key in [*numbers][_MOST_IN_ALL:]:
+                del numbers[key]
     return numbers

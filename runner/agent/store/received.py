@@ -19,6 +19,8 @@ APART = 2
 BESIDE = 3
 # What stands for / where no filesystem is copied that is mounted there.
 SCAFFOLD = "top"
+# Files of which only some names were seen so far: some 100 bytes each, and a stranger decides how many there are.
+_WAITING = 2_000_000
 ABSENT = (FileNotFoundError, NotADirectoryError)
 NO_FOLDER = (errno.ENOTDIR, errno.ELOOP, errno.ENOTEMPTY, errno.EEXIST)
 
@@ -49,18 +51,22 @@ def is_folder(store: StoreFolder, below: str) -> bool:
 def is_alone(folder: Path) -> bool:
     """Whether no file in this tree has a name outside of it: then nobody who writes to it changes anything else.
 
-    Looks at every name. False too where not all of it can be seen.
+    Looks at every name. False too where not all of it can be seen, or too many files wait for another name of theirs.
     """
     outside: dict[int, int] = {}
     try:
         with _opened(folder) as top:
-            for each in tree.folders(top):
-                for _, status in each.entries:
-                    if not stat.S_ISDIR(status.st_mode) and status.st_nlink > 1:
-                        outside[status.st_ino] = outside.get(status.st_ino, status.st_nlink) - 1
+            for _, _, (_, status) in tree.names(top):
+                if stat.S_ISDIR(status.st_mode) or status.st_nlink == 1:
+                    continue
+                left = outside.pop(status.st_ino, status.st_nlink) - 1
+                if left:
+                    outside[status.st_ino] = left
+                if len(outside) > _WAITING:
+                    return False
     except OSError:
         return False
-    return not any(outside.values())
+    return not outside
 
 
 def lacks(copy: Path, path: str, names: int) -> bool:

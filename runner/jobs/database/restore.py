@@ -12,6 +12,8 @@ from runner.agent.database.contract_restore import MakeRoles, NewestDump, Restor
 from runner.jobs.database import agent
 from runner.jobs.database.dump import server_of
 from runner.jobs.snapshots import restore
+from runner.jobs.snapshots.restored import closed, inside
+from runner.jobs.snapshots.route import RestoreRequest
 from runner.model.facts import Facts, Snapshot
 from runner.model.kind import Draft
 from runner.model.names import plan_id
@@ -69,7 +71,7 @@ def draft(site: Site, back: DatabaseRestore, facts: Facts, now: datetime) -> Dra
         return Draft(skip=Skip(job=JOB, reason=SANDBOX))
     host, plan = site.host(back.job.host), plan_id(now)
     program, folder = store.program(host), f"{restore.SIDE}/{plan}" if back.place else ""
-    below = f"{folder}{back.job.options.to}"
+    below = f"{inside(folder)}{back.job.options.to}" if folder else str(back.job.options.to)
     source = RestoreDump(f"{below}/{back.file}", server_of(back.job), back.newest.record.sha256, plan)
     steps, locks = _copies(site, back, facts, now)
     steps += _making(back, program, source, below)
@@ -99,13 +101,16 @@ def _copies(site: Site, back: DatabaseRestore, facts: Facts, now: datetime) -> t
         names["globals"] = f"globals/{back.newest.globals.file}"
     for what, name in names.items():
         path = f"{back.job.options.to}/{name}"
-        request = restore.RestoreRequest(host=back.job.host, path=path, store=kept, snapshot=snapshot)
+        request = RestoreRequest(host=back.job.host, path=path, store=kept, snapshot=snapshot)
         copying = restore.draft(site, request, facts, now)
         roles = {step.role: step for step in copying.steps}
         folder, copy = roles[Role.FOLDER], roles[Role.COPY]
         locks = copying.planned.locks if copying.planned else ()
         steps += [replace(folder, id=f"{JOB}/folder", job=JOB)] if not steps else []
         steps.append(replace(copy, id=f"{JOB}/copy-{what}", job=JOB, subject=what))
+    place = f"{restore.SIDE}/{plan_id(now)}"
+    copies = [step.id for step in steps if step.role == Role.COPY]
+    steps.append(closed(JOB, site.host(back.job.host), place, copies))
     return steps, locks
 
 

@@ -102,7 +102,7 @@ def _draft(drill: Drill, facts: Facts) -> Draft:
 def _names(store: Store, facts: StoreFacts, now: datetime) -> tuple[str, ...]:
     """The snapshots to choose from: not those that a job of the same night may be about to expire."""
     sealed = prune.counted(facts)
-    decision = retention.decide(sealed, store.retention, facts.space, now)
+    decision = retention.decide_unless(facts.doubted, sealed, store.retention, facts.space, now)
     going = {expired.snapshot.name for expired in decision.expire}
     return tuple(snapshot.name for snapshot in sealed if snapshot.name not in going)
 

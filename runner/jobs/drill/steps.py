@@ -64,7 +64,7 @@ class Drill:
     @property
     def locks(self) -> str:
         """The folder of the locks of the source, "" for the usual one."""
-        return self.source.at("/run/lock/runner") if self.source.root else ""
+        return self.source.at("/run/runner/lock") if self.source.root else ""
 
     @property
     def far(self) -> bool:

@@ -1,4 +1,4 @@
-"""Each run asks each store whether its chain goes on from the head that the journal has, and what went since.
+"""Each run asks each store for the lines of its history since the head that the journal has, and follows them itself.
 
 The journal is on another machine than the store: whoever changes the history of one has not changed the other.
 """
@@ -6,38 +6,62 @@ The journal is on another machine than the store: whoever changes the history of
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, assert_never
 
 from runner.agent.arguments import argv
 from runner.agent.history.contract.standing import ChainStanding, LookAtChain
+from runner.jobs.history.follow import WENT, HistoryBefore, HistoryLook
 from runner.model.cause import Fault, of_store
-from runner.model.facts import Facts, Probe, StoreFacts
-from runner.model.options import SnapshotOptions
+from runner.model.facts import Facts, Probe
 from runner.model.plan import Finding
 from runner.model.site import Site, Store
-from runner.model.stored import SeenHead
+from runner.model.stored import AcceptedHead, DeclaredPlace, HeadTaken, HistoryDoubt, KnownHistory, SeenHead
 from runner.model.text import count, one_line
 from runner.tools import agent
 from runner.tools.answers import read
 
 _NAMED = 5
 _WENT = {"expired": "expired", "aside": "was set aside", "dropped": "was dropped", "lost": "was written off"}
-_AGAINST = "what to do with a head from an old message: docs/guide.md"
 
 
-def seen(site: Site, heads: Mapping[str, SeenHead]) -> Mapping[str, SeenHead]:
-    """The last head of each store that any of its jobs was answered, by the name of the store."""
-    known: dict[str, SeenHead] = {}
-    for job in site.jobs:
-        store, head = str(getattr(job.options, "store", "") or ""), heads.get(job.name)
-        if store and head and (store not in known or head.place > known[store].place):
-            known[store] = head
-    return known
+def declared(site: Site, store: Store) -> DeclaredPlace:
+    """Where jobs.toml says that the store is."""
+    path = site.host(store.host).at(store.path)
+    return DeclaredPlace(host=store.host, path=path, uuid=site.disk(store.disk).uuid if store.disk else "")
 
 
-def probes(site: Site, hosts: Collection[str], known: Mapping[str, SeenHead]) -> tuple[Probe, ...]:
+def job_names(site: Site, store: Store) -> tuple[str, ...]:
+    """The jobs of a store, the steps of which are answered its head."""
+    return tuple(job.name for job in site.jobs if getattr(job.options, "store", "") == store.name)
+
+
+def before(
+    site: Site, store: Store, known: KnownHistory | None, answered: Callable[[Sequence[str], int], Sequence[SeenHead]]
+) -> HistoryBefore:
+    """What is known of it; where jobs.toml declares another place than when that was seen it is another store."""
+    here, names = declared(site, store), job_names(site, store)
+    since = answered(names, known.place if known else 0)
+    place = max((each.place for each in since), default=known.place if known else 0)
+    if known and known.declared != here:
+        return HistoryBefore(store=store.name, declared=here, place=place)
+    return HistoryBefore(store=store.name, declared=here, known=known, answered=tuple(since), place=place)
+
+
+def last(known: HistoryBefore) -> str:
+    """The head that a message has: the last one that was answered or proven; "" for none."""
+    newest = max(known.answered, key=lambda each: each.place, default=None)
+    return newest.head if newest else known.head
+
+
+def question(site: Site, store: Store, head: str) -> tuple[str, ...]:
+    """The verb that asks for the lines since a head."""
+    return argv("chain", LookAtChain(site.host(store.host).at(store.path), head))
+
+
+def probes(site: Site, hosts: Collection[str], known: Mapping[str, HistoryBefore]) -> tuple[Probe, ...]:
     """The question for each store of these hosts."""
     return tuple(
-        Probe(id=_id(store), host=store.host, argv=(agent.ARTIFACT, *argv("chain", _question(site, store, known))))
+        Probe(id=_id(store), host=store.host, argv=(agent.ARTIFACT, *question(site, store, known[store.name].head)))
         for store in site.stores
         if store.host in hosts
     )
@@ -47,6 +71,11 @@ def standing(store: Store, facts: Facts) -> ChainStanding | None:
     """What a store answered of its chain; None where it did not, or that makes no sense."""
     reading = facts.reading(store.host, _id(store))
     return read(reading.out, ChainStanding) if reading and reading.exit == 0 else None
+
+
+def answer(given: Mapping[str, Any]) -> ChainStanding:
+    """What a store answered to the question alone; FactsIncomplete where that makes no sense."""
+    return agent.sure(given, ChainStanding)
 
 
 def line_of(store: Store, head: str) -> str:
@@ -60,74 +89,75 @@ def shown(store: Store, facts: Facts) -> str:
     return line_of(store, now.head) if now and now.head else ""
 
 
-def doubts(
-    site: Site, facts: Facts, known: Mapping[str, SeenHead], asked: Callable[[], Collection[str]]
-) -> tuple[Finding, ...]:
-    """What is not as it was when this runner last saw it; `asked` gives the snapshots that it let go itself.
-
-    A store at another place or on another disk than the last snapshots were sealed on is another store.
-    """
-    listed: list[Finding] = []
-    for store in site.stores:
-        stored = facts.hosts[store.host].stores.get(store.name) if store.host in facts.hosts else None
-        now = standing(store, facts)
-        if stored is None or stored.problem or now is None:
-            continue
-        listed += _of_now(store, stored, now)
-        if store.name in known and _is_here(site, store, stored, facts):
-            listed += _since(store, now, known[store.name], asked)
-    return tuple(listed)
+def doubted(look: HistoryLook) -> str:
+    """Why nothing of the store may expire; "" where nothing speaks against it."""
+    return "" if look.firm else "its history is in doubt"
 
 
-def _of_now(store: Store, stored: StoreFacts, now: ChainStanding) -> Sequence[Finding]:
-    """What of the store and its chain does not fit together, whoever looks."""
-    if now.broken:
-        text = f"the history of store {store.name} at {store.host} cannot be followed: {one_line(now.broken)}"
-        return (_finding(store, text, "find out who wrote to it; the next snapshot begins another one"),)
-    listed = []
-    # One of which the record is left is told by the jobs of the store.
-    gone = [name for name in now.gone if name not in stored.lost]
-    if gone:
-        text = f"{_names(gone)} of store {store.name}: gone, with the record, and its history has no line that says why"
-        listed.append(_finding(store, text, "find out who removed what"))
-    if now.strange:
-        text = f"{_names(now.strange)} of store {store.name}: not sealed by its history, and there all the same"
-        listed.append(_finding(store, text, "find out who put that there; use none of it"))
+def findings(store: Store, look: HistoryLook, asked: Callable[[], Collection[str]]) -> tuple[Finding, ...]:
+    """What is not as it was when this runner last saw it; `asked` gives the snapshots that it let go itself."""
+    first = look.now and not look.before.known and look.now.taken == HeadTaken.FIRST and look.firm
+    text = f"{line_of(store, look.head)} is the first that this runner sees of it, and is taken as it is"
+    do = "compare it with an older message, if there is one; from now on it has to go on from there"
+    note = (Finding(severity="note", source="history", text=text, do=do),) if first else ()
+    return (*note, *_of_now(store, look), *_went(store, look, asked))
+
+
+def standing_doubt(store: Store, known: KnownHistory) -> Finding | None:
+    """The doubt that stands, whether or not a run looked at the store; None where there is none."""
+    if known.doubt is None:
+        return None
+    where, at = f"store {store.name} at {store.host}", f"{known.at:%Y-%m-%d}"
+    match known.doubt:
+        case HistoryDoubt.ANOTHER:
+            text = f"the history of {where} is not the one that this runner saw on {at}"
+        case HistoryDoubt.ELSEWHERE:
+            text = f"{where} says that it is in another folder or on another disk than on {at}, and jobs.toml does not"
+        case HistoryDoubt.ODD:
+            text = f"the history of {where} has a line since {at} that nothing here writes"
+        case _:
+            assert_never(known.doubt)
+    do = "trust nothing in it before you know why, and nothing expires (docs/guide.md, Whether somebody tampered):"
+    return _finding(store, text, do, f"runner history {store.name}")
+
+
+def accepted_by(stores: Mapping[str, Store], accepted: AcceptedHead) -> Finding:
+    """That a person took a head as known."""
+    head = line_of(stores[accepted.store], accepted.head) if accepted.store in stores else accepted.head
+    text = f"{head} was taken as known by {one_line(accepted.who)} on {accepted.at:%Y-%m-%d %H:%M} UTC"
+    return Finding(severity="note", source="history", text=text)
+
+
+def _of_now(store: Store, look: HistoryLook) -> Sequence[Finding]:
+    """What of the store and its chain does not fit together, or not with what is known."""
+    known, where = look.now, f"store {store.name} at {store.host}"
+    listed = [doubt] if known and (doubt := standing_doubt(store, known)) else []
+    if look.problem:
+        text = f"the history of {where} cannot be followed: {one_line(look.problem)}"
+        do = "find out who wrote to it; nothing expires until it can be"
+        listed.append(_finding(store, text, do, f"runner history {store.name}"))
+    if look.gone:
+        what = f"{_names(look.gone)} of store {store.name}"
+        text = f"{what}: gone, with the record, and its history has no line that says why"
+        listed.append(_finding(store, text, "find out who removed what; then:", f"runner history {store.name}"))
+    if look.strange:
+        text = f"{_names(look.strange)} of store {store.name}: not sealed by its history, and there all the same"
+        do = "find out who put that there; use none of it:"
+        listed.append(_finding(store, text, do, f"runner history {store.name}"))
     return listed
 
 
-def _since(
-    store: Store, now: ChainStanding, known: SeenHead, asked: Callable[[], Collection[str]]
-) -> Sequence[Finding]:
-    """What of it is not as the journal has it."""
-    if now.continues is False:
-        text = (
-            f"the history of store {store.name} at {store.host} is not the one that this runner saw on "
-            f"{known.at:%Y-%m-%d}"
-        )
-        do = f"trust no older snapshot in it before you know why; {_AGAINST}"
-        return () if now.broken else (_finding(store, text, do),)
-    went = [change for change in now.since if change.event in _WENT]
+def _went(store: Store, look: HistoryLook, asked: Callable[[], Collection[str]]) -> Sequence[Finding]:
+    """What went, and this runner did not ask for it."""
+    went = [change for change in look.changes if change.event in WENT]
     ours = asked() if went else ()
-    went = [change for change in went if change.snapshot not in ours]
+    went = [change for change in went if change.name not in ours]
     if not went:
         return ()
-    more = now.changes - len(now.since)
-    texts = [f"{each.snapshot} {_WENT[each.event]} at {each.at[:16]}Z" for each in went[:_NAMED]]
-    texts += [f"and {count(len(went) - _NAMED + more, 'more change')}"] if len(went) > _NAMED or more else []
+    texts = [f"{each.name} {_WENT[each.event]} at {each.time[:16]}Z" for each in went[:_NAMED]]
+    texts += [f"and {len(went) - _NAMED} more"] if len(went) > _NAMED else []
     text = f"store {store.name}: {', '.join(texts)}, and this runner did not ask for it"
     return (_finding(store, text, "find out who did"),)
-
-
-def _is_here(site: Site, store: Store, stored: StoreFacts, facts: Facts) -> bool:
-    jobs = [job for job in site.jobs if isinstance(job.options, SnapshotOptions) and job.options.store == store.name]
-    wrote = [each for job in jobs for each in facts.wrote.get(job.name, ())]
-    last = max(wrote, key=lambda each: each.last, default=None)
-    return last is None or (last.path, last.uuid) == (stored.path, stored.uuid)
-
-
-def _question(site: Site, store: Store, known: Mapping[str, SeenHead]) -> LookAtChain:
-    return LookAtChain(site.host(store.host).at(store.path), known[store.name].head if store.name in known else "")
 
 
 def _id(store: Store) -> str:
@@ -135,9 +165,10 @@ def _id(store: Store) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    more = f" and {count(len(names) - _NAMED, 'other')}" if len(names) > _NAMED else ""
     return f"{', '.join(names[:_NAMED])}{more}"
 
 
-def _finding(store: Store, text: str, do: str) -> Finding:
-    return Finding(severity="attention", source="history", text=text, do=do, cause=of_store(store.name, Fault.HISTORY))
+def _finding(store: Store, text: str, do: str, command: str = "") -> Finding:
+    cause = of_store(store.name, Fault.HISTORY)
+    return Finding(severity="attention", source="history", text=text, do=do, command=command, cause=cause)

@@ -54,7 +54,8 @@ def _store(site: Site, store: Store, runs: int) -> list[str]:
     most = 2 * max(runs, 1) + 2
     values = {
         "floor": retention.min if retention else 1,
-        "per_day": retention.per_day if retention else 0,
+        # There it is of all jobs together: whoever has the key names them as he likes.
+        "per_day": retention.per_day * max(1, sum(_writes(job, store) for job in site.jobs)) if retention else 0,
         "seals": most,
         "expiries": most,
         "young": _young(store, runs),
@@ -62,6 +63,10 @@ def _store(site: Site, store: Store, runs: int) -> list[str]:
     # A drill restores old ones too: it is to prove that they come back.
     drilled = any(isinstance(job.options, DrillOptions) and job.options.store == store.name for job in site.jobs)
     return [*(f"{name} = {value}" for name, value in values.items()), f'reads = "{"all" if drilled else "newest"}"']
+
+
+def _writes(job: Job, store: Store) -> bool:
+    return isinstance(job.options, SnapshotOptions) and job.options.store == store.name
 
 
 def _young(store: Store, runs: int) -> int:

@@ -74,6 +74,12 @@ def moments(ordered: Sequence[Snapshot]) -> tuple[datetime, ...]:
     return tuple(moment for snapshot in ordered if (moment := snapshot_time(snapshot.name)) is not None)
 
 
+def history(doubted: str) -> Doubt:
+    """Doubt all that a store says of itself, where its history is `doubted`."""
+    do = "see what is said of its history: nothing goes before a person knows why"
+    return Doubt(text=doubted, do=do, fault=Fault.HISTORY)
+
+
 def clock_behind(times: Sequence[datetime], now: datetime) -> Doubt | None:
     """Doubt a clock that stands more than five minutes before the newest of `times` (oldest first)."""
     if not times or times[-1] - now <= SLACK:

@@ -43,7 +43,8 @@ class PruneKind(Bundled):
         if skipped := unusable(job, store, stored, "nothing was removed from it; put that right and run again"):
             return skipped
         sealed = tuple(snapshot for snapshot in counted(stored) if one_line(snapshot.name) not in gone)
-        decision = careful(retention.decide(sealed, store.retention, stored.space, now, coming), stored.space)
+        room, doubted = stored.space, stored.doubted
+        decision = careful(retention.decide_unless(doubted, sealed, store.retention, room, now, coming), room)
         where = place(site, job.name, store, stored, plan_id(now))
         made = (
             *steps(where, decision, has_trash=bool(stored.trash)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from runner.jobs.retention.doubts import Doubt, clock_ahead, clock_behind, moments, sources
+from runner.jobs.retention.doubts import Doubt, clock_ahead, clock_behind, history, moments, sources
 from runner.jobs.retention.room import Claim, Short, freed_at_most, shortages, surely_freed
 from runner.jobs.retention.thinning import Protected, Protection, Selection, extras, is_clean, stand_ins
 from runner.model.cause import Fault
@@ -114,6 +114,20 @@ def decide(
             expiry.snapshot.name for expiry in for_room if not expiry.extra and not _is_measured(expiry.snapshot)
         ),
     )
+
+
+def decide_unless(
+    doubted: str,
+    sealed: Sequence[Snapshot],
+    policy: Retention | None,
+    space: Space | None,
+    now: datetime,
+    coming: Snapshot | None = None,
+) -> Decision:
+    """As `decide`; where the history of the store is `doubted` nothing goes: what is left may be all that is good."""
+    if doubted and policy:
+        return _frozen(sorted(sealed, key=lambda snapshot: snapshot.name), history(doubted))
+    return decide(sealed, policy, space, now, coming)
 
 
 def _by_name(expiry: Expiry) -> str:

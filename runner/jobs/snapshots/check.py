@@ -55,7 +55,7 @@ class CheckKind(Bundled):
         if skipped := unusable(job, store, stored, "put that right; until then nothing is backed up to it"):
             return skipped
         sealed = prune.counted(stored)
-        decision = retention.decide(sealed, store.retention, stored.space, now)
+        decision = retention.decide_unless(stored.doubted, sealed, store.retention, stored.space, now)
         gone, older = lost.gone(site, store, facts), lost.older(site, store, facts)
         few = minimum.few(store, sealed, older, now)
         look = _StoreLook(store=store, facts=stored, options=job.options, now=now, sealed=sealed, decision=decision)

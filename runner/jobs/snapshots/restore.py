@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from runner.agent.arguments import argv
 from runner.agent.snapshots.contract.find import InNewest, SeenInNewest
+from runner.agent.snapshots.contract_restored import NEW, MakePlace
 from runner.jobs.no_room import no_room
 from runner.jobs.snapshots import restored, shell
+from runner.jobs.snapshots.route import RestoreRequest, RestoreRoute
 from runner.jobs.snapshots.when import means_newest
 from runner.model.facts import Facts, HostFacts, Probe, Snapshot
 from runner.model.kind import Draft
 from runner.model.names import plan_id
-from runner.model.plan import Argv, Command, Effect, Ended, Finding, Lock, PlannedJob, Step
+from runner.model.plan import Command, Effect, Ended, Finding, Lock, PlannedJob, Step
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Site, Store
 from runner.model.text import one_line
 from runner.report.default import default_report
-from runner.tools import agent, answers, rsync, ssh
+from runner.tools import agent, answers, rsync
 
-# For those above.
 SIDE = restored.SIDE
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RestoreRequest:
-    """What a person wants restored: `path` of `host` (absolute) as it is in `snapshot` of `store`.
-
-    `to` is an absolute folder of the host, "" for a new side folder, "/" for where it was.
-    """
-
-    host: str
-    path: str
-    store: Store
-    snapshot: Snapshot
-    to: str = ""
+# As the agent calls it.
+FOLDER = "directory"
 
 
 def probes(site: Site, host: str, path: str, when: str, only: str) -> tuple[Probe, ...]:
@@ -56,11 +45,11 @@ def probes(site: Site, host: str, path: str, when: str, only: str) -> tuple[Prob
     )
 
 
-def seen(facts: Facts, store: Store, snapshot: Snapshot) -> bool:
-    """Whether it was seen that this snapshot has what is asked for; False where it was not, or is not known."""
+def seen(facts: Facts, store: Store, snapshot: Snapshot) -> str:
+    """What was seen that this snapshot has as what is asked for; "" where it was not, or is not known."""
     reading = facts.reading(store.host, _probe(store))
     answer = answers.read(reading.out, SeenInNewest) if reading and reading.exit == 0 else None
-    return answer is not None and answer.snapshot == snapshot.name and answer.there
+    return answer.type if answer is not None and answer.snapshot == snapshot.name else ""
 
 
 def _probe(store: Store) -> str:
@@ -73,68 +62,74 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     Whatever a restore would overwrite is moved aside first, so nothing is lost by a wrong one; a
     restore into a folder that is in use interrupts, so it needs a person.
     """
-    host, keeper, snapshot = site.host(request.host), site.host(request.store.host), request.snapshot.name
     # To the millisecond, as the plan: what two restores of one second keep aside must not be mixed.
-    stamp = plan_id(now)
-    folder = request.to or f"{SIDE}/{stamp}"
-    aside = f"{SIDE}/{stamp}-replaced" if request.to else ""
-    job = f"restore-{request.host}"
-    disk = restored.plain(host.at(folder))
-    far = site.live and host.name != keeper.name
-    only = _only(site, host, (disk, *((host.at(aside),) if aside else ()))) if far else None
-    # Who is not root there receives as himself.
-    only = only if facts.hosts[host.name].uid == 0 and host.confined else None
-    keep = agent.keep_room(agent.program(host), disk, by_hand=True, only=only)
-    ends = _ends(site, request, facts, host.at(folder), keep)
-    looks = agent.confine(agent.program(host), (disk, *only.reads)) if only and only.reads else ()
-    ends = replace(ends, confined=only is not None, looks=looks)
-    runs_on = site.controller if far or site.controller in (host.name, keeper.name) else host.name
-    effect = Effect.INTERRUPT if request.to else Effect.WRITE
-    place = one_line(f"{host.at(folder).rstrip('/')}/{request.path.strip('/')}")
-    make = restored.make_place(host, folder, request.path, aside) if aside else restored.make_folder(host, stamp)
-    why = f"copy {request.path} of {snapshot} to {folder}" + (f"; what it replaces goes to {aside}" if aside else "")
-    steps = (
-        Step(
-            id=f"{job}/folder", role=Role.FOLDER, job=job, host=host.name, effect=Effect.WRITE,
-            action=Command(argv=make), why=f"a folder for what is restored: {folder}",
-        ),
-        Step(
-            id=f"{job}/copy", role=Role.COPY, subject=place, job=job, host=runs_on, effect=effect, timeout=7 * 86400,
-            action=Command(argv=rsync.restore(ends, aside=host.at(aside) if aside else "")), why=why,
-        ),
-        _room(job, host, disk),
-        Step(
-            id=f"{job}/compare", role=Role.COMPARE, job=job, host=runs_on, effect=Effect.READ, timeout=7 * 86400,
-            action=Command(argv=rsync.verify(ends, parents=not aside)), silent=True,
-            why="what was restored equals the snapshot, byte for byte",
-        ),
-    )  # fmt: skip
+    way = RestoreRoute(site=site, request=request, facts=facts, stamp=plan_id(now))
+    keeper, snapshot, job = way.keeper, request.snapshot.name, f"restore-{request.host}"
     # While it is read, nobody expires it.
     reading = agent.reading(agent.program(keeper), keeper.at(request.store.path), snapshot)
     lock = Lock(resource=f"reading {request.store.name}/{snapshot}", host=keeper.name, argv=reading)
-    planned = _planned(request, lock, place)
-    ends_of = (facts.hosts[host.name], facts.hosts[keeper.name])
-    return Draft(planned=planned, steps=steps, findings=tuple(_findings(site, job, request, ends_of)))
+    ends_of = (facts.hosts[request.host], facts.hosts[keeper.name])
+    findings = tuple(_findings(site, job, way, ends_of))
+    return Draft(planned=_planned(way, lock), steps=tuple(_steps(way, job)), findings=findings)
 
 
-def _ends(site: Site, request: RestoreRequest, facts: Facts, place: str, keep: Argv) -> rsync.Ends:
-    """From the snapshot to `place`, where `keep` begins what receives."""
-    host, keeper = site.host(request.host), site.host(request.store.host)
-    far = site.live and host.name != keeper.name
-    source = f"{keeper.at(request.store.path)}/{request.snapshot.name}/./{request.path.strip('/')}"
-    return rsync.Ends(
-        source=f"{keeper.name}:{source}" if far and keeper.name != site.controller else source,
-        target=(f"{host.name}:" if far and host.name != site.controller else "") + place.rstrip("/") + "/",
-        rsh=ssh.rsh(site.state) if far else (),
-        checksum=rsync.checksum(facts.hosts[host.name].rsync, facts.hosts[keeper.name].rsync),
-        keep=keep,
+def _steps(way: RestoreRoute, job: str) -> Iterator[Step]:
+    host, request = way.host, way.request
+    make = restored.make_folder(host, way.stamp)
+    if request.to:
+        place = MakePlace(way.at_folder, restored.plain(request.path), host.at(way.closed), way.whole, way.apart)
+        make = restored.make_place(host, place)
+    yield Step(
+        id=f"{job}/folder",
+        role=Role.FOLDER,
+        job=job,
+        host=host.name,
+        effect=Effect.WRITE,
+        action=Command(argv=make),
+        why=f"a folder for what is restored: {way.folder}",
+    )
+    copies = tuple(_copies(way, job))
+    yield from copies
+    yield _room(job, host, way.at_new)
+    ids = [step.id for step in copies]
+    yield restored.closed(job, host, way.closed, ids, (way.at_place,) if way.strange else ())
+    compare = rsync.verify(way.ends(way.at_folder), parents=not request.to)
+    yield replace(
+        copies[0],
+        id=f"{job}/compare",
+        role=Role.COMPARE,
+        subject="",
+        effect=Effect.READ,
+        action=Command(argv=compare),
+        silent=True,
+        why="what was restored equals the snapshot, byte for byte",
     )
 
 
-def _only(site: Site, host: Host, places: tuple[str, ...]) -> agent.Only | None:
-    """What a restore from another host sees where it goes; None where it may write all, and cannot be confined."""
-    way = ssh.rsh(site.state)[-1:] if host.name == site.controller else ()
-    return None if "/" in places else agent.Only(writes=places, reads=way)
+def _copies(way: RestoreRoute, job: str) -> Iterator[Step]:
+    """What receives it, and what puts it where it goes from there, if that is another place."""
+    site, host, path = way.site, way.host, way.request.path
+    aside = host.at(way.aside) if way.aside else ""
+    effect = Effect.INTERRUPT if aside else Effect.WRITE
+    into = way.folder + (f"; what it replaces goes to {way.aside}" if aside else "")
+    copy = Step(
+        id=f"{job}/copy",
+        role=Role.COPY,
+        subject=way.shown,
+        job=job,
+        host=site.controller if way.far or site.controller in (host.name, way.keeper.name) else host.name,
+        effect=Effect.WRITE if way.apart else effect,
+        timeout=7 * 86400,
+        action=Command(argv=rsync.restore(way.ends(way.at_new), aside="" if way.apart else aside)),
+        why=f"copy {path} of {way.request.snapshot.name} to {f'{way.closed}/{NEW}' if way.apart else into}",
+    )
+    yield copy
+    if way.apart:
+        put = Command(argv=rsync.restore(way.put(), aside=aside))
+        why = f"put it into {into}"
+        yield replace(
+            copy, id=f"{job}/place", role=Role.STEP, subject="", host=host.name, effect=effect, action=put, why=why
+        )
 
 
 def restore_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
@@ -144,9 +139,9 @@ def restore_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around)
     return no_room(report, outcomes, "no space left for what is restored")
 
 
-def _findings(site: Site, job: str, request: RestoreRequest, ends: tuple[HostFacts, HostFacts]) -> Iterator[Finding]:
+def _findings(site: Site, job: str, way: RestoreRoute, ends: tuple[HostFacts, HostFacts]) -> Iterator[Finding]:
     """What a person should know of it; `ends` are where it goes and where it comes from."""
-    for text in _notes(request, root=ends[0].uid == 0):
+    for text in _notes(way):
         yield Finding(severity="note", source=job, text=text)
     if noise := shell.in_the_way(site, job, ends):
         yield replace(noise, severity="refusal")
@@ -167,20 +162,24 @@ def _room(job: str, host: Host, folder: str) -> Step:
     )
 
 
-def _planned(request: RestoreRequest, lock: Lock, place: str) -> PlannedJob:
+def _planned(way: RestoreRoute, lock: Lock) -> PlannedJob:
+    request = way.request
     back = f"{one_line(request.path)} of {request.host} is back as of {request.snapshot.name}"
+    # Only that host was asked: it is what it says now, and not what was sealed.
+    source = f", as the store on {way.keeper.name} has it" if way.far else ""
     return PlannedJob(
         name=f"restore-{request.host}",
         kind="restore",
         locks=(lock,),
-        headline=f"{back}, compared byte for byte: no difference",
-        details=(f"it is in {place}",),
+        headline=f"{back}{source}, compared byte for byte: no difference",
+        details=(f"it is in {way.shown}", *((way.rights,) if way.less else ())),
     )
 
 
-def _notes(request: RestoreRequest, *, root: bool) -> Iterator[str]:
+def _notes(way: RestoreRoute) -> Iterator[str]:
+    request = way.request
     name, exceptions = request.snapshot.name, request.snapshot.exceptions
-    if not root:
+    if not way.root:
         yield "not root: owners will not be restored"
     if exceptions:
         yield f"snapshot {name} has {exceptions} exceptions: some files are not in it"
@@ -188,3 +187,5 @@ def _notes(request: RestoreRequest, *, root: bool) -> Iterator[str]:
         yield f"the record of snapshot {name} cannot be read: it is not known whether anything is missing from it"
     if request.to:
         yield f"writes over what is in {request.to}; what it replaces is kept in {SIDE}"
+    if way.rights:
+        yield way.rights

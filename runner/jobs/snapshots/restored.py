@@ -8,8 +8,10 @@ from typing import Any
 
 from runner.agent.arguments import argv
 from runner.agent.snapshots.contract_restored import (
+    TREE,
     ClearRestored,
     ListRestored,
+    LookAtReceived,
     MakePlace,
     MakeRestored,
     RestoredCleared,
@@ -43,9 +45,33 @@ def make_folder(host: Host, name: str) -> Argv:
     return (agent.program(host), *argv("make-restored", MakeRestored(host.at(SIDE), name)))
 
 
-def make_place(host: Host, folder: str, path: str, aside: str) -> Argv:
-    """Make the folder that `path` is restored to, all as on that host, and the one for what is replaced."""
-    return (agent.program(host), *argv("make-place", MakePlace(plain(host.at(folder)), plain(path), host.at(aside))))
+def make_place(host: Host, place: MakePlace) -> Argv:
+    """Make the folder that something is restored to, and the one for what is replaced: where they really are."""
+    return (agent.program(host), *argv("make-place", place))
+
+
+def inside(folder: str) -> str:
+    """Where in a closed folder something is received."""
+    return f"{folder}/{TREE}"
+
+
+def closed(job: str, host: Host, folder: str, copies: Sequence[str], places: tuple[str, ...] = ()) -> Step:
+    """The step that looks whether the folder (as on that host) is still closed, however these copies ended.
+
+    And that nothing in `places`, really, still belongs to what received it.
+    """
+    look = LookAtReceived(plain(host.at(folder)), places)
+    return Step(
+        id=f"{job}/closed",
+        role=Role.STEP,
+        job=job,
+        host=host.name,
+        effect=Effect.WRITE,
+        action=Command(argv=(agent.program(host), *argv("received", look))),
+        despite=tuple(copies),
+        timeout=_PATIENCE,
+        why=f"nobody else could enter {folder} meanwhile",
+    )
 
 
 def plain(path: str) -> str:

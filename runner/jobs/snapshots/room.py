@@ -104,7 +104,7 @@ def room(facts: StoreFacts, policy: Retention | None, need: Need, now: datetime)
         # Only room counts here: what is over max or thinned goes by a prune job, and must not be counted on.
         sealed = prune.counted(facts)
         only_room = replace(wider, max=max(len(sealed), policy.max), thin=())
-        decision = prune.careful(retention.decide(sealed, only_room, space, now), space)
+        decision = prune.careful(retention.decide_unless(facts.doubted, sealed, only_room, space, now), space)
     makes_room = decision is not None and bool(decision.expire or decision.unmeasured)
     fit = Fit.GOOD if makes_room else Fit.FULL if tried else _fit(facts.partials, space, need)
     return RoomToMake(need=need, decision=decision, fit=fit, free=free, tried=tried)

@@ -107,7 +107,7 @@ class Runner:
 
     def restored(self, target: Path) -> Path:
         """In a folder by the name of the plan, with its whole path."""
-        return inside(self.place, max(one for one in target.iterdir() if one.is_dir()))
+        return inside(self.place, max(one for one in target.iterdir() if one.is_dir()) / "tree")
 
     def side(self) -> Path:
         """The folder of the sandbox's papio below which it restores."""

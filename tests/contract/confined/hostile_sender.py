@@ -3,6 +3,7 @@
 It runs the rsync that it is asked for, and changes what that says. Standard library only: it runs confined too.
 `names`: what stands for a slash or two dots in a name becomes that. `mutate`: some bytes become others, are lost, or
 come twice. `endless`: the list of names is SEED MiB long, and does not end. `silent`: nothing more comes, in the middle.
+`asked`: it sends all of the folder SEED, itself too (`.`), whatever it was asked for.
 `long`: the name that ends in LONG is SEED bytes long, in one piece. `size`: the file SIZED has SEED bytes, or fewer than 0.
 """
 
@@ -135,8 +136,26 @@ def changed(mode: str, seed: int, run: subprocess.Popen[bytes]) -> Iterator[byte
             return
 
 
+def asked(folder: bytes) -> bytes:
+    """What we are asked for (rsync's --protect-args), but for all of the folder."""
+    words = b""
+    while not words.endswith(b"\0\0"):
+        words += os.read(0, 1)
+    *others, _ = words[:-2].split(b"\0")
+    return b"\0".join((*others, folder + b"/./")) + b"\0\0"
+
+
 def main() -> None:
     mode, seed, _, *words = sys.argv[1:]
+    if mode == "asked":
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+            assert run.stdin
+            run.stdin.write(asked(os.fsencode(seed)))
+            run.stdin.flush()
+            for data in said(run):
+                os.write(1, data)
+            run.kill()
+        return
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
         try:
             for data in changed(mode, int(seed), run):

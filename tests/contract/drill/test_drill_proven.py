@@ -130,3 +130,28 @@ def test_all_snapshots_of_a_drill_are_kept_while_they_are_read(house: Storehouse
     assert expire(house, NAMES[2]).code == 0
     output = house.call("reading", str(house.root), NAMES[3], "2020-01-01T000000Z")
     assert (output.code, "no sealed snapshot" in output.answer["error"]) == (1, True)
+
+
+def test_however_much_is_said_to_be_tried_what_is_kept_can_be_read(house: Storehouse) -> None:
+    frames = []
+    for number in range(3000):
+        tried = {**{f"{number}-{each}": "v" * 280 for each in range(20)}, "k" * 5000: 1, "at": "never", "snapshot": "x"}
+        last = json.dumps({"tried": tried}).encode() + b"\n"
+        head = json.dumps({"from": f"s{number}", "state": "done", "exit": 0, "bytes": len(last)}).encode()
+        frames.append(head + b"\n" + last + b"\n")
+    argv = ("proven", str(house.root), "files", NAMES[1], "--at=2026-11-25T02:00:00+00:00")
+    assert house.call(*argv, given=b"".join(frames)).code == 0
+    assert (house.root / ".runner/proven.json").stat().st_size < 100_000
+    assert facts(house)["proven"]["files"] == {"snapshot": NAMES[1], "at": "2026-11-25T02:00:00+00:00"}
+    assert expire(house, NAMES[0]).code == 0
+
+
+def test_what_is_too_long_to_be_read_lets_nothing_expire_and_one_command_ends_that(house: Storehouse) -> None:
+    """A version before this one wrote it."""
+    path = house.root / ".runner/proven.json"
+    path.write_text(json.dumps({"files": {"snapshot": NAMES[1], "at": "2026-11-25T02:00:00Z", "x": "y" * (2 << 20)}}))
+    output = expire(house, NAMES[0])
+    assert output.code == 1
+    command = output.answer["do"].partition(": ")[2].partition(";")[0]
+    subprocess.run(command.split(), check=True)
+    assert expire(house, NAMES[0]).code == 0

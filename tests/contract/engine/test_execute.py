@@ -236,6 +236,8 @@ def test_what_is_kept_is_kept_until_a_snapshot_of_the_store_is_whole(stage: Stag
     stage.run(sent, step("a/2", "false"))
     kept = stage.spool / "kept/papio/2026-11-23T081500Z/0"
     assert kept.read_bytes() == b"one\n"
+    # Whatever the umask of whoever runs it.
+    assert {folder.stat().st_mode & 0o777 for folder in list(kept.parents)[:4]} == {0o700}
     again = replace(step("a/1", "echo", "two"), keep_output_as="papio/2026-11-24T081500Z/0")
     reads = replace(step("a/2", "grep", "one"), inputs=("kept:papio/2026-11-23T081500Z/0",))
     other = stage.spool / "kept/other/x/0"
@@ -445,3 +447,27 @@ def test_a_refusal_of_any_length_is_a_line(stage: Stage) -> None:
     words = json.dumps({"error": ["x\x1b"] * 5000, "do": {"a": "y" * 9000}})
     (outcome,) = stage.run(python("a/1", f"import sys; print({words!r}); sys.exit(1)"))
     assert outcome.state == State.FAILED and len(outcome.note) < 5000 and "\x1b" not in outcome.note
+
+
+def test_a_bug_of_ours_ends_the_step_that_met_it_and_no_other_job(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.engine.step._holds", lambda value, check: 1 / 0)
+    guarded = replace(step("a/1"), guard=claim({"n": 1}, "n", "==", 1))
+    odd, rest, other = stage.run(guarded, step("a/2"), step("b/1"))
+    assert states([odd, rest, other]) == ["failed", "not reached", "done"]
+    assert "a bug in the runner: ZeroDivisionError('division by zero') (<lambda>, line " in odd.note
+    assert odd.log.startswith("Traceback ") and sorted(stage.left) == ["a", "b"]
+
+
+def test_a_bug_of_ours_in_the_answer_of_a_lock_ends_that_job_alone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "read", lambda answer, contract: 1 / 0)
+    held = replace(lock(HELD)[0], resource="one")
+    plan = Plan(
+        id="p", made_at=NOW, site="s", live=True, steps=(step("a/1"), step("b/1")),
+        jobs=(PlannedJob(name="a", kind="test", locks=(held,)), PlannedJob(name="b", kind="test")),
+    )  # fmt: skip
+    odd, other = stage.carry_out(plan)
+    assert states([odd, other]) == ["failed", "done"] and "a bug in the runner: ZeroDivisionError" in odd.note

@@ -84,6 +84,21 @@ def test_a_host_whose_answer_cannot_be_read_hides_no_other(words: str) -> None:
     assert facts.hosts["chatty"].error.startswith("its answer makes no sense: ")
 
 
+class Odd(Local):
+    """A host that no way of ours was meant for."""
+
+    def _open(self, argv: tuple[str, ...]) -> Session:
+        raise ZeroDivisionError("odd")
+
+
+def test_a_bug_of_ours_that_a_host_has_found_hides_no_other() -> None:
+    ways = {"good": Local("good"), "chatty": Odd("chatty")}
+    facts = probe.gather(SITE, ("good", "chatty"), (), ways, at=datetime.now(UTC), program=probe.runner_agent())
+    assert facts.hosts["good"].error == "" and facts.hosts["good"].kernel
+    assert facts.hosts["chatty"].error.startswith("a bug in the runner: ZeroDivisionError('odd') (_open, line ")
+    assert "the makers" in facts.hosts["chatty"].do
+
+
 class Only(Local):
     """A host that answers everything with these words."""
 

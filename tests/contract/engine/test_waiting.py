@@ -100,7 +100,7 @@ def port_that(does: Callable[[socket.socket], None]) -> Iterator[int]:
 
 
 def test_that_a_look_may_still_run_is_nobodys_concern() -> None:
-    _, seen = waited(ClaimReading(None, Connection("server", "", ()).broken, {}))
+    _, seen = waited(ClaimReading(None, Connection("server", "", ()).broken(), {}))
     assert seen == ["no answer: the connection to server broke"]
 
 

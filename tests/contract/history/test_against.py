@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.agent.history.line import ChainLine
+from runner.agent.history.line import Broken, ChainLine, Story, head_of
 from tests.contract.history.chains import against, chain, findings, head, told
 from tests.contract.retention.test_expire import expire, verb
 from tests.contract.storehouse import Storehouse, copied, filled
@@ -210,8 +209,11 @@ def test_a_seal_that_is_said_not_to_have_been_was_one_where_its_head_was_answere
     assert verb(house, "set-aside", THREE, "--min", "1").code == 0
     assert told(house)[-2].event == "undone"
     assert findings(house, known) == [("undone", ".", [name])]
-    asked = house.call("chain", str(house.root), "--known", known).answer
-    assert asked["continues"] is False
+    # Nor does it follow for whoever asks for what came since.
+    first, *_ = house.call("chain", str(house.root), "--known", known).answer["lines"]
+    assert first.split()[3:] == ["undone", name]
+    with pytest.raises(Broken):
+        Story(head_of(known), FIVE).tell(f"{first}\n".encode())
 
 
 @pytest.mark.skipif(shutil.which("xxhsum") is None, reason="needs xxhsum")
@@ -246,17 +248,21 @@ def test_nothing_is_said_of_a_store_that_is_worked_on_and_of_none(house: Storeho
     assert house.call("audit", str(tmp_path / "none"), "--against", known).code == 1
 
 
-def test_a_chain_says_how_it_stands(house: Storehouse) -> None:
-    known = told(house)[2]
+def test_a_chain_says_which_lines_it_has_since_a_head(house: Storehouse) -> None:
+    raw = chain(house).read_text().splitlines()
     early = f"3:{told(house)[3].before}"
     answer = house.call("chain", str(house.root), "--known", early).answer
-    assert answer["continues"] and answer["head"] == head(house) and answer["changes"] == 4
-    assert {each["event"] for each in answer["since"]} == {"sealed", "expired"} and known.event == "sealed"
-    assert house.call("chain", str(house.root)).answer["continues"] is None
-    shutil.rmtree(house.root / TWO)
-    planted(house.root)
-    answer = house.call("chain", str(house.root), "--known", f"3:{'a' * 64}").answer
-    assert (answer["gone"], answer["strange"], answer["continues"]) == ([TWO], ["2026-11-25T010000Z"], False)
+    assert answer == {"head": head(house), "lines": raw[3:], "broken": ""}
+    assert house.call("chain", str(house.root)).answer["lines"] == raw
+    assert house.call("chain", str(house.root), "--known", head(house)).answer["lines"] == []
+    # It is asked by a number alone: whether that line is the same is seen by whoever has the head.
+    assert house.call("chain", str(house.root), "--known", f"3:{'a' * 64}").answer["lines"] == raw[3:]
+    # What the last line says is not done yet.
+    with chain(house).open("ab") as stream:
+        last = told(house)[-1]
+        digest = head(house).partition(":")[2]
+        stream.write(last._replace(number=last.number + 1, before=digest, event="expired", name=FIVE, digests={}).raw)
+    assert house.call("chain", str(house.root), "--known", early).answer["lines"] == raw[3:]
     chain(house).write_text("x\n")
     answer = house.call("chain", str(house.root), "--known", early).answer
-    assert answer["broken"] and answer["continues"] is False and json.dumps(answer)
+    assert answer["broken"] and (answer["head"], answer["lines"]) == ("", [])

@@ -278,7 +278,9 @@ class Recorded:
         for argv in (*lines, ("run", *RUNS)):
             ways = {name: Played(name, tape) for name, tape in self.tapes.items()}
             self.again()
-            if self.said(ways, *argv).code == 0 and not any(way.lacking for way in ways.values()):
+            # A run looks twice with one question, and a tape has the answers of one day: what a step was answered
+            # may not be in the history that is played, which is told (3).
+            if self.said(ways, *argv).code in (0, 3) and not any(way.lacking for way in ways.values()):
                 for verb in dict.fromkeys(map(verb_of, ways[BAD].asked)):
                     if argv[1:] != RUNS or verb not in known:
                         known.setdefault(verb, []).append(argv)
@@ -336,6 +338,8 @@ ASKED: tuple[Callable[[Path], tuple[str, ...]], ...] = (
     lambda folder: ("status",),
     lambda folder: ("status", "--json"),
     lambda folder: ("history",),
+    lambda folder: ("history", "papio"),
+    lambda folder: ("history", "papio", "--json"),
     lambda folder: ("bare-metal", "papio", "--store=papio"),
     lambda folder: ("restore", "papio", f"{folder}/tree/file", "--store=papio", f"--out={folder}/plan.toml"),
 )

@@ -17,7 +17,7 @@ from runner.engine.journal import Journal
 from runner.engine.spool import Spool
 from runner.hosts.transport import Local
 from runner.model.errors import RunnerError
-from runner.model.plan import Lock, Plan, PlannedJob
+from runner.model.plan import Command, Lock, Plan, PlannedJob
 from runner.model.role import Role
 from runner.model.run import State
 from tests.contract.engine.test_journal import NOW, PLAN, STEP, done, opened
@@ -71,6 +71,30 @@ def test_an_output_that_is_kept_leaves_others_their_room(tmp_path: Path, monkeyp
     with kept.open(replace(STEP, id="job/other")) as keep:
         keep(b"x" * spool._UNASKED)
     kept.close()
+
+
+def test_a_host_that_never_stops_printing_has_a_part_of_the_room_and_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "_LEAST", 1 << 20)
+    monkeypatch.setattr(spool, "_SHARE", 1 << 40)
+    reads = replace(STEP, id="job/reads", inputs=(STEP.id,))
+    other = replace(STEP, id="other/step", job="other", host="here", action=Command(argv=("true",)))
+    jobs = tuple(PlannedJob(name=name, kind="prune", locks=()) for name in (STEP.job, "other"))
+    plan = Plan(id="p", made_at=NOW, site="s", live=True, jobs=jobs, steps=(STEP, reads, other))
+    lengths: list[int] = []
+    means = execute.Means(
+        transports={STEP.host: Endless(itertools.repeat(b"x" * PIECE)), "here": Local("here")}, artifacts={},
+        spool=tmp_path, stop=threading.Event(), already=lambda job: "", begun=lambda step, at: None,
+        ended=lambda step, outcome: lengths.extend(each.stat().st_size for each in tmp_path.rglob("*_*")),
+        left=lambda job, outcomes: None, tell=lambda event: None,
+    )  # fmt: skip
+    endless, rest, good = execute.run(plan, means)
+    assert [endless.state, rest.state, good.state] == [State.FAILED, State.NOT_REACHED, State.DONE]
+    assert endless.note.startswith(
+        f"{STEP.host} printed more than 1.0 MiB for one output, with the room that is here: "
+    )
+    assert max(lengths) <= 1 << 20
 
 
 def test_the_answer_of_a_lock_is_cut(tmp_path: Path) -> None:

@@ -307,13 +307,15 @@ def test_a_put_whose_connection_breaks_leaves_the_old_content_or_the_whole_new_o
     way.close()
 
 
+@pytest.mark.parametrize("raised", [EOFError, paramiko.SSHException])
+@pytest.mark.parametrize("where", ["Channel.send", "Channel.recv", "Channel.close", "Transport._send_user_message"])
 def test_a_connection_that_dies_in_the_middle_of_a_send_is_no_crash(
-    server: Sshd, tmp_path: Path, mocker: MockerFixture
+    server: Sshd, tmp_path: Path, mocker: MockerFixture, where: str, raised: type[Exception]
 ) -> None:
     way = ssh(server, tmp_path)
     assert way.run(("true",), timeout=30).exit == 0
-    mocker.patch("paramiko.Channel.send", autospec=True, side_effect=EOFError)
-    result = way.run(("sh", "-c", "cat >/dev/null; exit 7"), stdin=(b"lost",), timeout=5)
+    mocker.patch(f"paramiko.{where}", autospec=True, side_effect=raised)
+    result = way.run(("sh", "-c", "cat >/dev/null; exit 7"), stdin=(b"lost",), timeout=1)
     assert result.exit != 0
     way.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -87,10 +88,29 @@ def test_the_lock_is_not_kept_in_a_folder_that_others_can_write(house: HostHouse
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 def test_a_host_that_is_told_nothing_keeps_its_locks_where_the_next_boot_forgets_them(tmp_path: Path) -> None:
-    script = 'mount -t tmpfs none /run; umask 0; "$@" && cd /run/lock/runner && stat -c "%a %n" . *'
+    script = 'mount -t tmpfs none /run; umask 0; "$@" && cd /run/runner/lock && stat -c "%a %n" . *'
     argv = (*PROGRAM, "hold-host", "power", "--plan=p", "--who=w", f"--state={tmp_path}")
     done = execute(("unshare", "--mount", "--propagation=private", "sh", "-ec", script, "sh", *argv))
     assert done.out.splitlines()[1:] == [b"700 .", b"600 power"], done.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+@pytest.mark.parametrize(("maker", "code"), [(60_000, 0), (0, 75)])
+def test_no_user_keeps_root_from_his_locks_and_the_version_before_is_minded(
+    tmp_path: Path, maker: int, code: int
+) -> None:
+    """Everybody makes names in /run/lock: what is there holds somebody up only where root made it."""
+    hold = f"{shlex.join(PROGRAM)} hold-host power --plan=p --who=w --state={tmp_path}"
+    script = (
+        "mount -t tmpfs none /run; mkdir -m 1777 /run/lock; mkdir -m 700 /run/lock/runner;"
+        f"sleep 9 | {hold} --run=/run/lock/runner > /run/told & until grep -q held /run/told; do sleep 0.1; done;"
+        f"chown {maker} /run/lock/runner; {hold} < /dev/null"
+    )
+    done = execute(
+        ("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "sh", "-c", script)
+    )
+    assert done.code == code, done
+    assert (done.answer.get("holder") or {}).get("who") == ("w" if code else None)
 
 
 def test_a_lock_that_is_a_link_is_not_followed(house: HostHouse, tmp_path: Path) -> None:

@@ -192,8 +192,8 @@ def test_a_store_that_somebody_holds_is_not_idle(tmp_path: Path) -> None:
 def test_who_works_with_databases_is_named_also_between_two_programs_and_only_before_we_take_that_ourselves(
     name: str, told: str
 ) -> None:
-    take = f"{shlex.join(PROGRAM)} hold-host {name} --plan=p --who=somebody >/run/lock/told &"
-    script = f"mount -t tmpfs tmpfs /run/lock; sleep 30 | {take} until [ -s /run/lock/told ]; do sleep 0.1; done"
+    take = f"{shlex.join(PROGRAM)} hold-host {name} --plan=p --who=somebody >/run/told &"
+    script = f"mount -t tmpfs tmpfs /run; sleep 30 | {take} until [ -s /run/told ]; do sleep 0.1; done"
     assert told in alone(script, argv=("idle",)).answer["error"]
     assert alone(script, argv=("idle", f"--boot={BOOT}")).answer == {"idle": True, "error": "", "do": ""}
 

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -408,3 +409,60 @@ def test_what_no_program_here_can_check_is_counted_and_said(house: Storehouse) -
 def test_a_damaged_cursor_begins_again(house: Storehouse, content: str) -> None:
     (house.root / ".runner/audit.json").write_text(content)
     assert audit(house)["read_files"] == 7
+
+
+def test_a_tree_as_deep_as_no_path_can_say_is_audited_like_any_other(house: Storehouse, tmp_path: Path) -> None:
+    """rsync makes none, but whoever runs a program where it receives does."""
+    here = os.open(house.root / THREE, os.O_RDONLY)
+    for _ in range(30):
+        os.mkdir("d" * 200, dir_fd=here)
+        here = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
+    deepest = "/".join(["d" * 200] * 30)
+    (house.root / f".runner/records/{THREE}.names.gz").unlink()
+    assert [kind for kind, _, _ in findings(house)] == ["missing"]
+    assert findings(house) == []
+    os.mkdir("new", dir_fd=here)
+    os.close(here)
+    assert ("added", f"{deepest}/new", [THREE]) in findings(house)
+    assert house.call("links", str(house.root), "--max=3").code == 0
+
+
+def listed(house: Storehouse, name: str, *lines: str) -> None:
+    """Say of a snapshot that it came with these checksums."""
+    (house.root / f".runner/records/{name}.sums.gz").write_bytes(gzip.compress("".join(lines).encode()))
+
+
+def test_of_a_line_that_says_another_size_nothing_is_read(house: Storehouse) -> None:
+    with (house.root / THREE / "day").open("r+b") as stream:
+        stream.truncate(1 << 40)
+    listed(house, THREE, f"{'0' * 32} 1 day\n")
+    answer = audit(house, most=1000, seconds=2)
+    assert answer["read_bytes"] < 1000
+    assert "day" in [each["path"] for each in answer["findings"]]
+
+
+def test_a_hole_that_is_longer_than_a_night_is_told_and_not_read(house: Storehouse) -> None:
+    with (house.root / THREE / "day").open("r+b") as stream:
+        stream.truncate(1 << 40)
+    listed(house, THREE, f"{'0' * 32} {1 << 40} day\n")
+    answers = [audit(house, most=1000, seconds=60) for _ in range(12)]
+    assert sum(each["read_bytes"] for each in answers) < 10_000
+    assert any("1 files are holes" in each["problem"] for each in answers)
+
+
+def test_a_share_that_is_longer_than_a_night_goes_on_in_the_next(house: Storehouse) -> None:
+    """All in one share: who names the files decides that."""
+    (house.root / ".runner/audit.json").unlink()
+    share = 7
+    names = [f"n{number}" for number in range(60_000) if zlib.crc32(f"n{number}".encode()) % 4096 == share][:5]
+    for name in names:
+        (house.root / THREE / name).write_bytes(bytes(40 << 20))
+    (house.root / f".runner/records/{THREE}.names.gz").unlink()
+    listed(house, THREE, *(f"{'0' * 32} {40 << 20} {name}\n" for name in names))
+    (house.root / ".runner/audit.json").write_text(json.dumps({"cursor": share}))
+    nights = [audit(house, most=1 << 20) for _ in names]
+    assert [each["cursor"] for each in nights[:-1]] == [share] * 4
+    assert nights[-1]["cursor"] != share
+    assert all(each["read_bytes"] == 40 << 20 for each in nights)
+    found = [each["path"] for night in nights for each in night["findings"] if each["kind"] == "content"]
+    assert sorted(found) == sorted(names), "each is read once"

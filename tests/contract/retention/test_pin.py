@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pytest
 
 from runner.model.facts import Snapshot
 from tests.contract.retention.test_expire import expire, facts, verb
-from tests.contract.storehouse import Said, Storehouse, copied, filled
+from tests.contract.storehouse import PROGRAM, Said, Storehouse, copied, filled
 
 ONE, TWO, THREE = (f"2026-11-2{day}T010000Z" for day in range(3))
+PLAN, WHO = "\U0001f600" * 100, "\U0001f600" * 200
 SOON = "2099-01-01T02:00:00+02:00"
 
 
@@ -101,3 +103,14 @@ def test_the_pins_of_snapshots_that_are_gone_are_dropped(house: Storehouse) -> N
     )
     pin(house, ONE)
     assert list(json.loads((house.root / ".runner/pins.json").read_text())) == [ONE]
+
+
+def test_whoever_holds_a_store_is_named_however_long_a_name_he_gives(house: Storehouse) -> None:
+    """The room in the lock is bounded: what was cut off there could not be read, and nobody could end his hold."""
+    long = house.call("hold", str(house.root), "--plan=p", f"--who={'w' * 5000}")
+    assert (long.code, "--who cannot be" in long.answer["error"]) == (1, True)
+    assert house.call("hold", str(house.root), f"--plan={'p' * 101}", "--who=w").code == 1
+    argv = (*PROGRAM, "hold", str(house.root), f"--plan={PLAN}", f"--who={WHO}")
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout and b"held" in process.stdout.readline()
+        assert house.call("release", str(house.root), f"--plan={PLAN}", "--within=9").answer == {"free": True}

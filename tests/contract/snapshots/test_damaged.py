@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import gzip
 import io
@@ -15,12 +16,14 @@ import pytest
 
 from runner.agent import clock
 from runner.agent.answer import Refused
+from runner.agent.compose.copies import Copy
+from runner.agent.compose.missed import MissedNames
 from runner.agent.database.contract import DumpListing
 from runner.agent.frames import Frame, frames, json_lines
 from runner.agent.rsync_lines import sent
 from runner.agent.snapshots.contract.find import Versions
 from runner.agent.snapshots.gather import Gathered
-from runner.agent.snapshots.sums import sum_lines
+from runner.agent.snapshots.sums import Sums, sum_lines
 from runner.agent.store import disk
 from runner.agent.store.inspect import inspect_store
 from runner.agent.store.layout import StoreFolder
@@ -187,6 +190,19 @@ def test_an_output_nested_too_deep_is_refused() -> None:
     frame = Frame(io.BytesIO(deep), "a/explain-1", "done", 0, len(deep))
     with pytest.raises(Refused, match="an explanation cannot be read"):
         Gathered(frozenset(), {}).explain(frame, "/")
+
+
+@pytest.mark.parametrize(("lines", "fits"), [(3, True), (4, False)])
+def test_an_output_that_says_more_names_than_a_disk_can_have_is_refused(tmp_path: Path, lines: int, fits: bool) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/x").touch()
+    content = (b"<f+++++++++|" + b"0" * 32 + b"|0|x//\n") * lines
+    gathered, written = Gathered(MissedNames(frozenset()), {"/": Copy(tmp_path / "tree", (), None)}), io.BytesIO()
+    gathered.most = 3
+    frame = Frame(io.BytesIO(content), "t", "done", 0, len(content))
+    with contextlib.nullcontext() if fits else pytest.raises(Refused, match="than the disk can have"):
+        gathered.kept(frame, "/", Sums(written))
+    assert written.getvalue().count(b"\n") == 3
 
 
 @pytest.mark.parametrize("look", [{}, {"look_exit": None}, {"look_exit": "0"}, {"look_exit": 5}, {"look_exit": True}])

@@ -286,12 +286,12 @@ def test_whether_the_newest_of_a_host_has_a_path_is_asked_beside_all_else(house:
         assert (reading["exit"], json.loads(reading["out"])) == ("error" in answer, answer)
         return dict(answer)
 
-    assert seen(host, "/etc") == {"snapshot": TWO, "there": True}
-    assert seen(host, "/etc/hosts") == {"snapshot": TWO, "there": False}
-    assert seen("other", "/etc") == {"snapshot": "", "there": False}
+    assert seen(host, "/etc") == {"snapshot": TWO, "type": "directory"}
+    assert seen(host, "/etc/hosts") == {"snapshot": TWO, "type": ""}
+    assert seen("other", "/etc") == {"snapshot": "", "type": ""}
     record.write_text(json.dumps({**json.loads(record.read_text()), "host": "other"}))
-    assert seen(host, "/etc/hosts") == {"snapshot": ONE, "there": True}
-    assert seen("other", "/etc/hosts") == {"snapshot": TWO, "there": False}
+    assert seen(host, "/etc/hosts") == {"snapshot": ONE, "type": "file"}
+    assert seen("other", "/etc/hosts") == {"snapshot": TWO, "type": ""}
     assert "error" in seen(host, "/../x")
 
 

@@ -42,12 +42,26 @@ def listed(side: Path) -> list[str]:
 def test_a_folder_is_made_for_its_owner_and_known_again(side: Path) -> None:
     assert call("restored", side).answer == {"made": []}
     folder = made(side)
-    assert [path.stat().st_mode & 0o777 for path in (side.parent, side, folder)] == [0o711, 0o711, 0o700]
+    assert [path.stat().st_mode & 0o777 for path in (side.parent, side, folder)] == [0o711, 0o700, 0o700]
+    assert (folder / "tree").stat().st_mode & 0o777 == 0o700
     (side / f"{NAME}-replaced").mkdir()
     answer = call("restored", side).answer
     assert listed(side) == [NAME]
     assert abs(datetime.fromisoformat(answer["made"][0]["at"]).timestamp() - time.time()) < 60
     assert call("make-restored", side, NAME).code == 1
+
+
+def test_what_an_earlier_version_left_open_is_closed_and_what_is_somebody_elses_is_not(side: Path) -> None:
+    folder = made(side)
+    (side / OTHER).mkdir()
+    for each, mode in ((folder, 0o777), (side / OTHER, 0o755), (side, 0o711)):
+        each.chmod(mode)
+    made(side, "20261125T081500.000Z")
+    assert [each.stat().st_mode & 0o777 for each in (folder, side / OTHER, side)] == [0o700, 0o755, 0o700]
+    # A large disk's own folder, which others use too.
+    side.chmod(0o755)
+    made(side, "20261126T081500.000Z")
+    assert side.stat().st_mode & 0o777 == 0o755
 
 
 def test_it_goes_once_nothing_in_it_has_changed_for_long_enough(side: Path) -> None:

@@ -18,7 +18,7 @@ import tomli_w
 from runner.engine import planfile
 from runner.model.errors import PlanRefused, UsageError
 from runner.model.facts import Facts, Probe
-from runner.verbs import browse
+from runner.verbs import restoring
 from runner.verbs.app import App
 from runner.verbs.load import load
 from tests import compare
@@ -156,13 +156,13 @@ def test_only_a_plan_that_was_made_just_now_is_not_read_again_for(
     with App(load(place.folder / "jobs.toml"), lambda event: None, threading.Event()) as app:
         path = str(place.trees[0])
         for fresh in (True, False):
-            plan = browse.restoring(app, "papio", path, "latest", "", "")
+            plan = restoring.restoring(app, restoring.Wanted(host="papio", path=path))
             assert len(read) == 1
             assert app.apply(plan, reviewed=False, confirmed=False, fresh=fresh)[1] == 0
             assert len(read) == 2 - fresh
             read.clear()
         # What was read last is of another host than the plan rests on.
-        plan = browse.restoring(app, "papio", path, "latest", "", "")
+        plan = restoring.restoring(app, restoring.Wanted(host="papio", path=path))
         app.gather(("backup-server1",))
         read.clear()
         assert app.apply(plan, reviewed=False, confirmed=False, fresh=True)[1] == 0

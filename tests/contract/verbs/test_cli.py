@@ -56,7 +56,7 @@ def odd(place: Place, name: bytes) -> bytes:
 
 def restored(place: Place) -> Path:
     """The newest side folder."""
-    return max((place.sandbox / "papio/var/restored").iterdir(), key=lambda path: path.stat().st_ctime_ns)
+    return max((place.sandbox / "papio/var/restored").glob("*Z")) / "tree"
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -278,7 +278,7 @@ def test_a_restore_over_what_is_in_use_needs_yes_and_keeps_what_it_replaces(plac
     assert ran.code == 0, ran.out + ran.err
     assert used.read_bytes() == (place.copy_of(place.trees[0]) / name).read_bytes()
     assert (used.parent / "bystander").read_text() == "stays\n"
-    aside = [path for path in (place.sandbox / "papio/var/restored").glob("*-replaced") if any(path.iterdir())]
+    aside = [path for path in (place.sandbox / "papio/var/restored").glob("*-replaced/tree") if any(path.iterdir())]
     kept = [path for path in aside[0].rglob("first*") if path.is_file()]
     assert [path.read_text() for path in kept] == ["work of today\n"]
     after = compare.walk(used.parent)[b"."]

@@ -14,7 +14,7 @@ from runner.engine import execute
 from runner.hosts.transport import Local, Result
 from runner.model.errors import RunnerError
 from runner.model.run import Verdict
-from runner.verbs import browse
+from runner.verbs import browse, restoring
 from runner.verbs.app import App, RunRequest
 from runner.verbs.load import load
 from tests.contract.site import SECOND, Place
@@ -106,7 +106,7 @@ def test_the_snapshot_that_does_not_need_it_is_made(place: Place, sort: str) -> 
         with pytest.raises(RunnerError):
             browse.pair(app, ("previous", "latest"), "papio", "/")
         with pytest.raises(RunnerError):
-            browse.restoring(app, "papio", "/file", "latest", "", "papio")
+            restoring.restoring(app, restoring.Wanted(host="papio", path="/file", store="papio"))
 
 
 @pytest.mark.parametrize("sort", RUBBISH)

@@ -74,7 +74,7 @@ def test_a_run_and_a_restore_load_what_they_need_and_nothing_else(place: Place, 
     restore = loaded("restore", "papio", str(place.trees[0]))
     assert restore & COSTLY == {"runner.verbs.browse"}
     assert rooms(restore) == {
-        "bundled", "catalogue", "history.heads", "no_room", "retention.minimum", "retention.thinning", "snapshots.lost",
+        "bundled", "catalogue", "history.follow", "history.heads", "no_room", "retention.minimum", "retention.thinning", "snapshots.lost",
         "snapshots.restore", "snapshots.restored", "snapshots.shell", "snapshots.when",
     }  # fmt: skip
 

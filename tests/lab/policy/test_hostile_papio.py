@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from runner.hosts.transport import _PLACE
 from tests.lab.images import ADDRESS, BACKUP, PAPIO, STORE
 from tests.lab.machines import Lab
+from tests.lab.policy.junk import OFFSETS, asked, holding, junk
 from tests.lab.policy.thief import PROGRAM, TOKEN, Thief, enrolled
 from tests.lab.site import DATA, FILE, Runner
 
@@ -379,3 +381,30 @@ def test_an_honest_day_goes_on(thief: Thief) -> None:
     ran = thief.runner.run("run", "prune-papio")
     assert "of the key papio" in ran.said
     assert "docs/trust.md" in ran.said
+
+
+@pytest.mark.parametrize("many", [12, pytest.param(500, marks=pytest.mark.soak)])
+def test_junk_of_his_own_hand_is_sealed_no_more_than_the_day_allows(thief: Thief, many: int) -> None:
+    """Whatever he calls it, and of whatever time: what was there stays, it is told, and the last of the disk too."""
+    # What was sealed here today counts too.
+    policy = thief.runner.path(BACKUP, "/etc/runner/agent.toml")
+    text, known = policy.read_text(), policy.stat()
+    policy.write_text(text.replace("seals = 4", "seals = 8"))
+    before, refused, whens = thief.runner.sealed(), thief.refused(), list(OFFSETS)
+    thief.runner.lab.run(PAPIO, "sh", "-c", "mkdir -p /run/junk; head -c 1000000 /dev/urandom > /run/junk/x")
+    partials = sorted(path.name for path in (thief.runner.store("papio") / ".partial").glob("2*Z"))
+    with holding(thief):
+        if partials:
+            assert asked(thief, "drop-partials", "--", *partials).returncode == 0
+        # Of now until no more may be; then of any time.
+        sealed = sum(junk(thief, number, whens[max(0, number - 5) % len(whens)]) for number in range(many))
+    policy.write_text(text)
+    os.utime(policy, ns=(known.st_atime_ns, known.st_mtime_ns))
+    after = thief.runner.sealed()
+    assert 0 < sealed <= 6
+    assert len(after) == len(before) + sealed
+    assert after[: len(before)] == before
+    assert thief.refused() >= refused + (many - 6) * 3 // 5
+    space = os.statvfs(thief.runner.store("papio"))
+    assert space.f_bavail >= space.f_blocks // 100
+    assert len(list((thief.runner.store("papio") / ".partial").glob("2*"))) == 0

@@ -37,7 +37,7 @@ def _old(runner: Runner) -> Iterator[None]:
 
 def restored(runner: Runner, host: str) -> Path:
     """The side folder of the last restore."""
-    return max(runner.path(host, "/var/restored").iterdir())
+    return max(runner.path(host, "/var/restored").iterdir()) / "tree"
 
 
 def test_a_first_snapshot_is_papio_to_the_last_attribute(runner: Runner) -> None:
@@ -113,7 +113,7 @@ def test_a_folder_with_everything_hard_comes_back_over_ssh_as_it_was(runner: Run
     assert "no difference" in ran.said
     back = restored(runner, PAPIO) / DATA[1:]
     assert differences(runner.data, back) == []
-    assert runner.rsync_silent(f"/var/restored/{back.parents[1].name}{DATA}") == ""
+    assert runner.rsync_silent(f"/var/restored/{back.parents[2].name}/tree{DATA}") == ""
     runner.lab.run(PAPIO, "rm", "-rf", "/var/restored")
 
 

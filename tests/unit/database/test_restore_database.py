@@ -77,16 +77,17 @@ def test_out_of_a_snapshot_the_dump_is_copied_first_read_where_it_is_kept_and_re
     made = draft(place=restore.DumpPlace(here.store("papio"), SNAPSHOT), bring=("karl",))
     names = list(argvs(made))
     assert names == [
-        "folder", "copy-dump", "copy-record", "copy-globals", "look", "roles", "restore", "compare", "name",
+        "folder", "copy-dump", "copy-record", "copy-globals", "closed", "look", "roles", "restore", "compare", "name",
         "drop", "tidy",
     ]  # fmt: skip
     side = "/var/restored/20261123T081500.000Z"
     assert argvs(made)["copy-dump"][-2:] == (
         "server:/srv/backups/papio/2026-11-22T081500Z/./srv/pg/databases/babase/2026-11-22T070000Z.dump",
-        f"{side}/",
+        f"{side}/tree/",
     )
-    assert argvs(made)["restore"][-1] == f"{side}/srv/pg/databases/babase/2026-11-22T070000Z.dump"
-    assert argvs(made)["roles"][-1] == f"{side}/srv/pg/globals/2026-11-22T070000Z.sql"
+    assert argvs(made)["restore"][-1] == f"{side}/tree/srv/pg/databases/babase/2026-11-22T070000Z.dump"
+    assert argvs(made)["roles"][-1] == f"{side}/tree/srv/pg/globals/2026-11-22T070000Z.sql"
+    assert argvs(made)["closed"][1:] == ("received", side)
     assert argvs(made)["tidy"][-1] == side
     assert made.steps[-1].despite == tuple(step.id for step in made.steps[:-1])
     assert made.planned

@@ -108,7 +108,7 @@ def test_in_the_sandbox_only_files_are_tried_and_all_stays_in_it() -> None:
     assert list(known)[-2:] == ["proven-files", "clear"]
     assert [finding.text for finding in made.findings] == ["the sandbox has no database: only files are tried"]
     assert known["room"][2] == "/site/sandbox/papio/var/restored/drill"
-    assert known["room"][-1] == "--run=/site/sandbox/papio/run/lock/runner"
+    assert known["room"][-1] == "--run=/site/sandbox/papio/run/runner/lock"
     assert "--source=/" in known["compare"] and not any(word.startswith("--rsh") for word in known["copy"])
 
 

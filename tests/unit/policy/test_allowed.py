@@ -129,7 +129,7 @@ def test_what_a_day_wants_is_allowed_and_says_what_it_reads() -> None:
     assert allowed.require(RIGHTS, sample) == allowed.Allowed(STORE, (NAME,))
     assert allowed.require(ALL, ("find", STORE)) == allowed.Allowed(STORE)
     look = ("look", "/srv/data/x", f"--scans={allowed.SCANS}server", f"--name={NAME}")
-    assert allowed.require(RIGHTS, look) == allowed.Allowed()
+    assert allowed.require(RIGHTS, look) == allowed.Allowed(source="/srv/data/x")
     assert allowed.require(ALL, ("unpin", STORE, NAME, "--plan=p")) == allowed.Allowed(STORE)
     assert allowed.require(ALL, ("hold-host", "power", "--plan=p", "--who=w")) == allowed.Allowed()
 

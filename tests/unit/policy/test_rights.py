@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runner.agent.answer import Refused
@@ -108,6 +108,8 @@ def test_what_is_read_is_what_toml_is(tables: Mapping[str, Mapping[str, object]]
     assert toml.parse(text) == tomllib.loads(text)
 
 
+@example(text="\r")
+@example(text="[a]\r\nb = 1\r")
 @given(text=st.text(max_size=80))
 def test_any_text_is_read_as_toml_reads_it_or_refused(text: str) -> None:
     try:

@@ -9,6 +9,7 @@ import pytest
 from runner.jobs.policy.unconfined import unconfined
 from runner.jobs.snapshots import restore
 from runner.jobs.snapshots.check import CheckKind
+from runner.jobs.snapshots.route import RestoreRequest
 from runner.model.facts import Snapshot
 from runner.model.kind import Draft
 from runner.model.options import CheckOptions
@@ -43,7 +44,7 @@ def test_each_check_has_it() -> None:
 def test_only_what_that_host_receives_and_looks_at_is_root_s(names: tuple[str, ...], without: int) -> None:
     here = site(*names)
     snapshot = Snapshot(name="2026-11-22T081500Z", host="papio")
-    wanted = restore.RestoreRequest(host="papio", path="/etc", store=here.store("papio"), snapshot=snapshot)
+    wanted = RestoreRequest(host="papio", path="/etc", store=here.store("papio"), snapshot=snapshot)
     drafts: tuple[Draft | planner.Plan, ...] = (
         planned(here, parts.facts(), "backup-server"),
         restore.draft(here, wanted, parts.facts(), parts.NOW),

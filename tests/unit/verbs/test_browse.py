@@ -8,7 +8,7 @@ import pytest
 
 from runner.model.errors import FactsIncomplete, UsageError
 from runner.model.site import Job
-from runner.verbs import browse
+from runner.verbs import restoring
 from runner.verbs.browse import Holding
 from tests.unit import parts
 
@@ -45,11 +45,11 @@ def test_where_there_is_no_snapshot_yet(
     here: tuple[Job, ...], elsewhere: tuple[Job, ...], store: str, text: str, do: str, command: str
 ) -> None:
     site = parts.site(jobs=here, elsewhere=elsewhere)
-    error = browse._none_yet(site, (), "papio", store)
+    error = restoring._none_yet(site, (), "papio", store)
     assert isinstance(error, UsageError) and (error.text, error.do, error.command) == (text, do, command)
 
 
 def test_where_a_store_could_not_be_read_nobody_knows_that_there_is_none() -> None:
     site = parts.site()
     unread = Holding(store=site.stores[0], contents=None, error="server cannot be read")
-    assert isinstance(browse._none_yet(site, (unread,), "papio", ""), FactsIncomplete)
+    assert isinstance(restoring._none_yet(site, (unread,), "papio", ""), FactsIncomplete)

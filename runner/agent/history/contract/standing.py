@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Annotated, NamedTuple, Tuple  # noqa: UP035
 
-from ...arguments import ChainHead, Count, PathWord, SnapshotName
-from .against import HistoryChange
+from ...arguments import ChainHead, PathWord
+
+# So many lines are answered at once.
+PAGE = 2000
+# A line is no longer.
+Raw = Annotated[str, 1024]
 
 
 class LookAtChain(NamedTuple):
@@ -18,15 +22,10 @@ class LookAtChain(NamedTuple):
 class ChainStanding(NamedTuple):
     """Answer of `chain`: `head` is "" where there is none, and `broken` says why it is none.
 
-    `continues`: whether the line of the head that was asked for is in it, None where that is not known. Of the
-    snapshots that count by it `gone` are the first that are not there, of those that are there `strange` the first that
-    it does not know. `since` are the first of the `changes` after that line.
+    `lines` are the lines after the number of the head that was asked for, as they are in the file but for their
+    newlines, PAGE at most; the last leads to `head`, where there are no more. Whoever asks follows them himself.
     """
 
     head: ChainHead
+    lines: Tuple[Raw, ...]  # noqa: UP006
     broken: str = ""
-    continues: Optional[bool] = None
-    gone: tuple[SnapshotName, ...] = ()
-    strange: tuple[SnapshotName, ...] = ()
-    since: tuple[HistoryChange, ...] = ()
-    changes: Count = 0

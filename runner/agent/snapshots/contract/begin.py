@@ -9,9 +9,11 @@ from ...arguments import (
     DeclaredDisk,
     PathsRest,
     PathWord,
+    PlanText,
     SnapshotName,
     SnapshotNameOrNone,
     SnapshotWord,
+    Spoken,
     Uuid,
 )
 
@@ -25,13 +27,13 @@ class Begin(NamedTuple):
     store: PathWord
     name: SnapshotWord
     points: PathsRest
-    plan: str
+    plan: PlanText
     basis: SnapshotNameOrNone
     resume: tuple[SnapshotName, ...] = ()
     disk: DeclaredDisk = DeclaredDisk()
     share: tuple[str, ...] = ()
-    job: str = ""
-    instant: str = ""
+    job: Spoken = ""
+    instant: Spoken = ""
     whole: tuple[AbsolutePath, ...] = ()
 
 

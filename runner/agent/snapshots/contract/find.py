@@ -45,7 +45,7 @@ class InNewest(NamedTuple):
 
 
 class SeenInNewest(NamedTuple):
-    """Answer of `in-newest`: the newest snapshot of that host, "" where there is none, and whether it has the path."""
+    """Answer of `in-newest`: the newest snapshot of that host, "" for none; what the path is in it, or ""."""
 
     snapshot: SnapshotNameOrNone
-    there: bool
+    type: str

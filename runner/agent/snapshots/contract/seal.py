@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from ...arguments import AbsolutePath, ChainHead, Count, DeclaredDisk, MachineId, PathWord, SnapshotName, SnapshotWord
+from ...arguments import (
+    AbsolutePath,
+    ChainHead,
+    Count,
+    DeclaredDisk,
+    MachineId,
+    PathWord,
+    PlanText,
+    SnapshotName,
+    SnapshotWord,
+    Spoken,
+)
 
 
 class Seal(NamedTuple):
@@ -16,11 +27,11 @@ class Seal(NamedTuple):
 
     store: PathWord
     name: SnapshotWord
-    plan: str
-    host: str
-    job: str
-    started: str
-    checksum: str
+    plan: PlanText
+    host: Spoken
+    job: Spoken
+    started: Spoken
+    checksum: Spoken
     transfer: tuple[str, ...] = ()
     explained: tuple[str, ...] = ()
     walked: tuple[str, ...] = ()

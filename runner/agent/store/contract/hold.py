@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ...arguments import Count, DeclaredDisk, PathWord
+from ...arguments import Count, DeclaredDisk, PathWord, PlanText, Spoken
 
 
 class Hold(NamedTuple):
     """Options of `hold`."""
 
     store: PathWord
-    plan: str
-    who: str
+    plan: PlanText
+    who: Spoken
     disk: DeclaredDisk = DeclaredDisk()
 
 
@@ -41,6 +41,6 @@ class TakeOver(NamedTuple):
 
     store: PathWord
     from_: str
-    plan: str
-    who: str
+    plan: PlanText
+    who: Spoken
     disk: DeclaredDisk = DeclaredDisk()

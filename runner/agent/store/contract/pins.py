@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ...arguments import DeclaredDisk, PathWord, SnapshotWord
+from ...arguments import DeclaredDisk, PathWord, SnapshotWord, Spoken
 
 
 class Pin(NamedTuple):
@@ -14,7 +14,7 @@ class Pin(NamedTuple):
     name: SnapshotWord
     plan: str
     until: str
-    why: str
+    why: Spoken
     disk: DeclaredDisk = DeclaredDisk()
 
 

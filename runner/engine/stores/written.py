@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -29,9 +29,15 @@ _ANSWERED = (Role.SEAL, Role.EXPIRE, Role.AUDIT)
 _LETTING_GO = (Role.EXPIRE, Role.CLONE, Role.ASIDE, Role.DROP)
 # Of so many steps.
 _MOST_LETTING_GO = 1000
+_MOST_ANSWERED = 1000
 _HEADS = """
 SELECT job, json_extract(result, '$.head') AS head, ended, max(rowid) FROM steps
 WHERE role IN (?, ?, ?) AND state = ? AND ended IS NOT NULL AND json_extract(result, '$.head') != '' GROUP BY job
+"""
+_SINCE = """
+SELECT job, json_extract(result, '$.head'), ended, rowid FROM steps
+WHERE role IN (?, ?, ?) AND state = ? AND ended IS NOT NULL AND rowid > ? AND json_extract(result, '$.head') != ''
+ORDER BY rowid DESC LIMIT ?
 """
 # However they ended: what was begun may have been done. What such a step is about is the snapshot.
 _LET_GO = "SELECT subject FROM steps WHERE role IN (?, ?, ?, ?) ORDER BY rowid DESC LIMIT ?"
@@ -69,6 +75,15 @@ class Heads:
             for job, head, ended, place in rows
             if isinstance(head, str) and HEAD.fullmatch(head)
         }
+
+    def answered(self, job_names: Sequence[str], since: int) -> tuple[SeenHead, ...]:
+        """The heads that steps of these jobs were answered after that place of the journal, the last first."""
+        rows = self._rows(_SINCE, *(role.value for role in _ANSWERED), State.DONE.value, since, _MOST_ANSWERED)
+        return tuple(
+            SeenHead(head=head, at=datetime.fromisoformat(ended), place=place)
+            for job, head, ended, place in rows
+            if job in job_names and isinstance(head, str) and HEAD.fullmatch(head)
+        )
 
     def asked(self) -> frozenset[str]:
         """The snapshots that steps of any run were to let go, the last ones."""

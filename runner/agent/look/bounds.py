@@ -1,0 +1,31 @@
+"""How many records of looks somebody with a key may have, and how much room of the host they may take."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..host import room
+from ..policy import limits
+
+# A folder is of a job, and in it a filesystem has four files while a snapshot is made.
+FOLDERS, FILES = 32, 512
+
+
+def require_few(folder: Path) -> None:
+    """Refused where a key would have another folder of records, or another file in one, and has as many as any may."""
+    if not limits.is_bound():
+        return
+    if not folder.is_dir():
+        if folder.parent.is_dir() and len(os.listdir(folder.parent)) >= FOLDERS:  # noqa: PTH208
+            limits.refuse(
+                f"{folder.parent} has records of {FOLDERS} jobs, and from afar no more are made",
+                "a person on this host removes those of jobs that are no more",
+            )
+    elif len(os.listdir(folder)) >= FILES:  # noqa: PTH208
+        limits.refuse(f"{folder} has {FILES} records, and from afar no more are made", "remove that folder there")
+
+
+def has_room(folder: Path) -> bool:
+    """Whether a record may go on growing there: for a key the last of a disk is kept, as from what is received."""
+    return not limits.is_bound() or room.guard(folder).look().left is not None

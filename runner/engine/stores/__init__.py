@@ -1,0 +1,1 @@
+"""The parts of the journal about stores: what was written to them, and what is known of their past."""

@@ -1,0 +1,75 @@
+"""What a key may do with a store, and a person at the console may all the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.agent.answer import Refused
+from runner.agent.policy import limits, refusals
+from runner.agent.policy.rights import StoreRights
+from runner.agent.retention.expire import require_spared
+from runner.agent.retention.floor import StoreFloor
+from runner.agent.store.layout import StoreFolder
+
+DAY = limits.DAY
+
+
+@pytest.fixture
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    known: list[str] = []
+    monkeypatch.setattr(refusals, "note", lambda key, what: known.append(what))
+    return known
+
+
+@pytest.fixture
+def bound(tmp_path: Path) -> Iterator[StoreFolder]:
+    store = StoreFolder(tmp_path)
+    limits.bind("papio", {str(tmp_path): StoreRights()})
+    yield store
+    limits._stores.clear()
+
+
+def test_from_afar_nothing_is_pinned_for_years_nor_shorter_than_it_is_nor_all_of_it(
+    bound: StoreFolder, noted: list[str], tmp_path: Path
+) -> None:
+    now = time.time_ns()
+    for before, until, others in (
+        (0, now + 91 * DAY, 0),
+        (now + 9 * DAY, now + 8 * DAY, 0),
+        (0, now + DAY, limits.PINS),
+    ):
+        with pytest.raises(Refused):
+            limits.require_pin(bound, before, until, others)
+        limits.require_pin(StoreFolder(tmp_path / "at the console"), before, until, others)
+    assert len(noted) == 3
+    limits.require_pin(bound, now + 8 * DAY, now + 89 * DAY, limits.PINS - 1)
+
+
+def test_whatever_jobs_are_named_a_day_fills_no_more_of_the_floor(
+    bound: StoreFolder, noted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"2026-11-{day:02}T010000Z" for day in range(1, 11)] + [f"2026-11-20T01000{each}Z" for each in range(8)]
+    bound.records.mkdir(parents=True)
+    bound.lock.touch()
+    for number, name in enumerate(names):
+        (bound.root / name).mkdir()
+        sealed = f"{name[:10]}T01:00:00.000000Z"
+        record = {"exceptions": 0, "sealed": sealed, "job": f"junk-{number}"}
+        bound.record(name).write_text(json.dumps(record))
+    monkeypatch.setattr(limits, "require_expiry", lambda store, name: None)
+    descriptor = os.open(bound.lock, os.O_RDWR)
+    for per_day, floor, spared in ((1, 10, True), (1, 11, False), (2, 11, True), (2, 12, False), (0, 17, True)):
+        limits.bind("papio", {str(bound.root): StoreRights(floor=floor, per_day=per_day)})
+        try:
+            require_spared(bound, names[0], StoreFloor(1, 0), descriptor)
+        except Refused:
+            assert not spared, (per_day, floor)
+        else:
+            assert spared, (per_day, floor)
+    os.close(descriptor)
