@@ -18,8 +18,8 @@ from pathlib import Path
 from ..answer import Refused
 from .processes import ENDED, boot_id
 
-# A reboot forgets it, and /run/lock is open to everybody.
-RUN = "/run/lock/runner/receives"
+# A reboot forgets it, and /run is root's.
+RUN = "/run/runner/receives"
 _STEP = 0.02
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TEXT = 200
