@@ -159,17 +159,10 @@ def folders(root: int, *, closed: bool = False) -> Iterator[TreeFolder]:
         waiting.extend((depth + 1, each.name) for each in reversed(entries) if each.is_folder)
 
 
-class TreeName(NamedTuple):
-    """A name in the open folder `parent` (only until the next one is asked for), and the path of that below the top."""
-
-    parent: int
-    path: bytes
-    entry: TreeEntry
-
-
-def names(root: int) -> Iterator[TreeName]:
+def names(root: int) -> Iterator[tuple[int, bytes, TreeEntry]]:
     """Every name in the tree below the open folder `root`, a folder before what is in it, else in no order.
 
+    Each with the open folder that it is in (only until the next one is asked for) and the path of that below the top.
     As `folders`; but of a folder no more is kept than the folders in it, though a stranger put ten million names there.
     """
     missing = (FileNotFoundError,)
@@ -188,7 +181,7 @@ def names(root: int) -> Iterator[TreeName]:
                 for entry in _about(descriptor, (os.fsencode(each.name) for each in listing), device, missing):
                     if entry.is_folder:
                         waiting.append(path + b"/" + entry.name if path else entry.name)
-                    yield TreeName(descriptor, path, entry)
+                    yield descriptor, path, entry
         finally:
             os.close(descriptor)
 
