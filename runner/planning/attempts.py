@@ -25,8 +25,8 @@ def _finding(host: HostFacts, zone: str) -> Finding:
     times = sum(each.times for each in newest)
     keys = " and ".join(dict.fromkeys(one_line(each.key) for each in newest if each.key))
     were = "was" if times == 1 else "were"
-    whose = f"{count(times, 'request')} of the key {keys} {were} refused" if keys else "requests were refused"
-    text = f"{whose} there: {listed}{more}"
+    whose = f"{count(times, 'request')} of the key {keys} {were}" if keys else "requests were"
+    text = f"{whose} refused there: {listed}{more}"
     return Finding(
         severity="attention",
         source=host.name,

@@ -75,7 +75,7 @@ def test_a_run_and_a_restore_load_what_they_need_and_nothing_else(place: Place, 
     assert restore & COSTLY == {"runner.verbs.browse"}
     assert rooms(restore) == {
         "bundled", "catalogue", "history.follow", "history.heads", "no_room", "retention.minimum", "retention.thinning", "snapshots.lost",
-        "snapshots.restore", "snapshots.restored", "snapshots.shell", "snapshots.when",
+        "snapshots.restore", "snapshots.restored", "snapshots.route", "snapshots.shell", "snapshots.when",
     }  # fmt: skip
 
 
