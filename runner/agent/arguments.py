@@ -68,7 +68,7 @@ PlanText = Annotated[str, PLAN_TEXT]
 Spoken = Annotated[str, SPOKEN]
 # A plan: the time at which it was made.
 PLAN = Pattern(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
-UUID = Pattern(r"[0-9A-Za-z-]{0,64}")
+UUID = Pattern(r"(?:[0-9A-Za-z][0-9A-Za-z-]{0,63})?")
 Uuid = Annotated[str, UUID]
 # machine-id(5), "" where it is not known.
 MACHINE = Pattern(r"(?:[0-9a-f]{32})?")

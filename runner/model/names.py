@@ -22,7 +22,7 @@ SnapshotName = Annotated[str, SNAPSHOT]
 SnapshotNameOrNone = Annotated[str, re.compile(f"(?:{SNAPSHOT.pattern})?")]
 # From the root, and no part of it is empty, `.` or `..`.
 AbsolutePath = Annotated[str, re.compile(r"/|(?:/(?!\.{1,2}(?:/|\Z))[^/\0]{1,255})+")]
-UUID = re.compile(r"[0-9A-Za-z-]{0,64}")
+UUID = re.compile(r"(?:[0-9A-Za-z][0-9A-Za-z-]{0,63})?")
 Uuid = Annotated[str, UUID]
 # machine-id(5), "" where it is not known.
 MACHINE = re.compile(r"(?:[0-9a-f]{32})?")
