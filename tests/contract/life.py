@@ -121,6 +121,7 @@ def forget_heads(place: Place) -> None:
     """The journal has seen no history: that of a disk as it was is told as an old copy."""
     with contextlib.closing(sqlite3.connect(place.state / "journal.sqlite")) as journal, journal:
         journal.execute("UPDATE steps SET result = json_remove(result, '$.head') WHERE result IS NOT NULL")
+        journal.execute("DELETE FROM histories")
 
 
 def _iso(name: str) -> str:

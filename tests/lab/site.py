@@ -81,6 +81,7 @@ for table in ("runs", "jobs"):
     database.execute(f"UPDATE {table} SET started = aged(started), ended = aged(ended)")
 database.execute("UPDATE instants SET instant = aged(instant)")
 database.execute("UPDATE steps SET result = json_remove(result, '$.head') WHERE result IS NOT NULL")
+database.execute("DELETE FROM histories")
 database.commit()
 """
 # What changes while a host runs, or on this machine: it cannot be compared after the fact.
