@@ -55,14 +55,30 @@ def test_no_verb_that_looks_at_a_source_names_what_is_in_a_store(house: Looked) 
     assert said.answer["names"] == 4, "the top, srv, the link, and other as an empty folder"
 
 
+def test_no_key_writes_the_records_of_another_nor_of_the_hosts_own_runner(house: Looked) -> None:
+    limits._key.clear()
+    house.first(ONE)
+    limits.bind("karl", {})
+    house.first(ONE)
+    limits.bind("papio", {})
+    before = {path: path.read_bytes() for path in house.scans.parent.rglob("*.*") if path.is_file()}
+    (house.source / "letter").write_text("changed")
+    house.first(ONE)
+    assert house.next(TWO, ONE) == [], "its own look saw that letter"
+    assert len(before) == 4 and all(path.read_bytes() == content for path, content in before.items())
+    for key in ("karl", ""):
+        limits._key[:] = [key] if key else []
+        assert b"letter" in house.next(TWO, ONE), key
+
+
 def test_the_records_of_a_key_are_in_so_many_folders(house: Looked) -> None:
     for number in range(bounds.FOLDERS):
-        (house.scans.parent / f"{number}").mkdir(parents=True, mode=0o700)
+        (house.scans.parent / f".papio/{number}").mkdir(parents=True, mode=0o700)
     code, said = look(house)
     assert code == 1 and b"no more are made" in said and len(NOTED) == 1
     assert look(house, scans=str(house.scans.parent / "0"))[0] == NO_RECORD
     for number in range(bounds.FILES):
-        (house.scans.parent / f"1/{number}").touch()
+        (house.scans.parent / f".papio/1/{number}").touch()
     assert look(house, scans=str(house.scans.parent / "1"))[0] == 1
 
 
@@ -75,6 +91,6 @@ def test_the_records_of_a_key_leave_the_last_of_a_disk(house: Looked) -> None:
         (disk / "rubbish").write_bytes(bytes(os.statvfs(disk).f_bavail * 4096 - (1 << 20)))
         assert look(house)[0] == NO_RECORD
         assert not list(disk.rglob("*.scan"))
-        assert len(list((house.source.parent / "spare").rglob("*.scan"))) == 1
+        assert len(list((house.source.parent / "spare/.papio").rglob("*.scan"))) == 1
     finally:
         subprocess.run(("umount", disk), check=True)
