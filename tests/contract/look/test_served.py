@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -29,9 +30,11 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Looked]:
     NOTED.clear()
     limits.bind("papio", {})
     hidden.hide([str(tmp_path / "source/srv/other")])
+    hidden.show([str(tmp_path / "source")])
     yield Looked(source=tmp_path / "source", scans=tmp_path / "scans/q")
     limits._key.clear()
     hidden._places.clear()
+    hidden._sources.clear()
 
 
 def look(house: Looked, *words: str, given: bytes = b"", name: str = ONE, scans: str = "") -> tuple[int, bytes]:
@@ -53,6 +56,35 @@ def test_no_verb_that_looks_at_a_source_names_what_is_in_a_store(house: Looked) 
     assert causes[:2] == [b"vanished", b"vanished"] and causes[2] != b"vanished"
     said = called("walk", str(house.source), "--since=2099-11-01T00:00:00Z", given=frame("t", Said(code=0, out=b"")))
     assert said.answer["names"] == 4, "the top, srv, the link, and other as an empty folder"
+
+
+def verbs(house: Looked, source: Path) -> Iterator[Said]:
+    """Each verb that looks at a source, with this one."""
+    records = (str(source), f"--scans={house.scans}", f"--name={ONE}")
+    given = b">f+++++++++|way/letter//\n>f+++++++++|letter//\n"
+    yield called("look", *records)
+    yield called("changed", *records)
+    yield called("settle", *records)
+    yield called("walk", str(source), "--since=2099-11-01T00:00:00Z", given=frame("t", Said(code=0, out=b"")))
+    yield called("explain", str(source), "--since=2026-11-01T00:00:00Z", given=frame("c", Said(code=23, out=given)))
+
+
+def test_no_verb_that_looks_at_a_source_goes_elsewhere_by_a_link(house: Looked, tmp_path: Path) -> None:
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside/letter").touch()
+    (house.source / "user").mkdir()
+    (house.source / "user/way").symlink_to(tmp_path / "beside")
+    os.lchown(house.source / "user/way", 1000, 1000)
+    os.chown(house.source / "user", 1000, 1000)
+    (house.source / "own").symlink_to(tmp_path / "beside")
+    (house.source / "inner").symlink_to("user")
+    for source in ("user/way", "own", "srv/other"):
+        for said in verbs(house, house.source / source):
+            assert said.code == 1 and b"letter" not in said.out, (source, said)
+    *_, walked, explained = verbs(house, house.source / "inner")
+    assert walked.answer["names"] == 2, "a link of root's own to what may be read"
+    lines = [json.loads(line) for line in explained.out.splitlines()]
+    assert [line["cause"] for line in lines[:2]] == ["vanished", "vanished"], "what is behind a link"
 
 
 def test_no_key_writes_the_records_of_another_nor_of_the_hosts_own_runner(house: Looked) -> None:
