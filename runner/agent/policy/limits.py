@@ -23,6 +23,8 @@ DAY = 86_400 * 10**9
 APART = 300 * 10**9
 # For how many days, and how many at a time, somebody with a key may pin.
 PINNED, PINS = 90, 20
+# What a verb may have of the memory of the host: a fourth, and never so little that a day of a large site has no room.
+LEAST_MEMORY = 1 << 30
 _stores: dict[str, StoreRights] = {}
 _key: list[str] = []
 
@@ -41,6 +43,20 @@ def key() -> str:
 def of(store: StoreFolder) -> StoreRights | None:
     """What holds for that store; None where no key is behind what is done."""
     return _stores.get(str(store.root))
+
+
+def bound_memory(most: int = 0) -> None:
+    """From now on this process has so much memory at most, its programs and all: by itself what a verb may have.
+
+    What is sent to a verb is kept, and whoever has a key sends what he likes.
+    """
+    import os  # noqa: PLC0415  (only where a key is behind it)
+    import resource  # noqa: PLC0415
+
+    most = most or max(LEAST_MEMORY, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4)
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    if hard == resource.RLIM_INFINITY or hard > most:
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 def require_name(store: StoreFolder, name: str) -> None:

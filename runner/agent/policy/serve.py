@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..answer import Denied, Refused, refuse
+from ..answer import TROUBLE, Denied, Refused, refusal, refuse
 from ..arguments import parse_as
 from ..confined import privileges
 from ..store.layout import open_store
@@ -56,8 +56,12 @@ def run(argv: Sequence[str]) -> int:
         _announce(token)
         places.take(key)
         return _Service(rights_of(key), request).done()
-    except Refused as refused:
-        if isinstance(refused, Denied):
+    except BrokenPipeError:
+        raise
+    except (Refused, *TROUBLE) as problem:
+        refused = refusal(problem)
+        # What nobody of ours would send is an attempt too; a disk that fails is none.
+        if isinstance(problem, Denied) or not isinstance(problem, (Refused, OSError)):
             refusals.note(key, asked or "a shell")
         if token or asked.startswith(PROGRAM):
             return refuse(refused)
@@ -143,6 +147,9 @@ class _Service(NamedTuple):
         from .. import __main__ as door  # noqa: PLC0415  (it imports this)
 
         sys.argv = [sys.argv[0], *words]
+        if words[0] not in privileges.WHOLE:
+            # The others begin programs of the host, and read little.
+            limits.bound_memory()
         privileges.keep(words[0])
         code: int = door.perform(list(words))
         return code

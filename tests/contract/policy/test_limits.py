@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +35,27 @@ def bound(tmp_path: Path) -> Iterator[StoreFolder]:
     limits.bind("papio", {str(tmp_path): StoreRights()})
     yield store
     limits._stores.clear()
+
+
+NAMES = r"""
+import io, json, sys
+from runner.agent.__main__ import work
+from runner.agent.policy.limits import bound_memory
+
+lines = b"".join(b">f.st......|%0200d//\n" % number for number in range(200_000))
+heads = ({"from": "t", "state": "done", "exit": 0, "bytes": 0}, {"from": "c", "state": "done", "exit": 0, "bytes": len(lines)})
+first, second = (json.dumps(head).encode() + b"\n" for head in heads)
+sys.stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(first + b"\n" + second + lines + b"\n")))
+size = int(open("/proc/self/statm").read().split()[0]) * 4096
+bound_memory(size + (32 << 20))
+sys.exit(work())
+"""
+
+
+def test_names_that_are_sent_take_so_much_memory_and_end_with_one_line(tmp_path: Path) -> None:
+    words = ("walk", str(tmp_path), "--since=2020-01-01T00:00:00Z", "--looked=c")
+    done = subprocess.run((sys.executable, "-c", NAMES, *words), check=False, capture_output=True, text=True)
+    assert done.returncode == 1 and "memory" in json.loads(done.stdout)["error"], done
 
 
 def test_from_afar_nothing_is_pinned_for_years_nor_shorter_than_it_is_nor_all_of_it(
