@@ -86,6 +86,19 @@ def require_basis(store: StoreFolder, names: Iterable[str]) -> None:
         )
 
 
+def require_newest(store: StoreFolder, name: str) -> None:
+    """Refused where what is kept beside a snapshot is not of the newest of a job, which was sealed a moment ago."""
+    if of(store) is None:
+        return
+    from .newest import newest  # noqa: PLC0415  (as below)
+
+    if name not in newest(store):
+        raise _over(
+            f"{name} is not the newest snapshot of a job, and from afar only beside that what it was is kept",
+            "the next snapshot keeps that of its day",
+        )
+
+
 def require_floor(store: StoreFolder, floor: int) -> None:
     """Refused where a floor would be higher than the policy's: nothing could expire any more."""
     rights = of(store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent import clock
 from runner.agent.answer import Refused
+from runner.agent.inventory import stored
 from runner.agent.policy import limits, refusals
 from runner.agent.policy.rights import StoreRights
 from runner.agent.retention.expire import require_spared
@@ -35,6 +38,7 @@ def bound(tmp_path: Path) -> Iterator[StoreFolder]:
     limits.bind("papio", {str(tmp_path): StoreRights()})
     yield store
     limits._stores.clear()
+    limits._key.clear()
 
 
 NAMES = r"""
@@ -72,6 +76,40 @@ def test_from_afar_nothing_is_pinned_for_years_nor_shorter_than_it_is_nor_all_of
         limits.require_pin(StoreFolder(tmp_path / "at the console"), before, until, others)
     assert len(noted) == 3
     limits.require_pin(bound, now + 8 * DAY, now + 89 * DAY, limits.PINS - 1)
+
+
+def test_from_afar_only_beside_the_newest_is_kept_what_it_was(bound: StoreFolder, noted: list[str]) -> None:
+    bound.records.mkdir(parents=True)
+    for name, job in (("2026-11-01T010000Z", "a"), ("2026-11-02T010000Z", "b"), ("2026-11-03T010000Z", "a")):
+        (bound.root / name).mkdir()
+        bound.record(name).write_text(json.dumps({"host": "papio", "job": job}))
+    limits.require_newest(bound, "2026-11-02T010000Z")
+    limits.require_newest(bound, "2026-11-03T010000Z")
+    with pytest.raises(Refused):
+        limits.require_newest(bound, "2026-11-01T010000Z")
+    assert len(noted) == 1
+    limits._stores.clear()
+    limits.require_newest(bound, "2026-11-01T010000Z")
+
+
+def test_the_jobs_toml_that_a_key_replaces_stays_beside_it(bound: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    bound.runner.mkdir()
+    former = bound.runner / "jobs.toml-before"
+
+    def put(content: bytes, day: int) -> None:
+        monkeypatch.setattr(clock, "now", lambda: f"2026-{1 + day // 28:02}-{1 + day % 28:02}T01:00:00.000000Z")
+        assert stored._keep_site(bound, content, hashlib.sha256(content).hexdigest())
+
+    for content in (b"own", b"own", b"bad", b"worse"):
+        put(content, 0)
+    assert [path.read_bytes() for path in former.iterdir()] == [b"own"], "the first of a day"
+    assert (bound.runner / "jobs.toml").read_bytes() == b"worse"
+    for day in range(1, 41):
+        put(b"%d" % day, day)
+    assert len(list(former.iterdir())) == 30
+    limits._key.clear()
+    put(b"at the console", 60)
+    assert len(list(former.iterdir())) == 30
 
 
 def test_whatever_jobs_are_named_a_day_fills_no_more_of_the_floor(
