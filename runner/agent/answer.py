@@ -99,8 +99,8 @@ def _keys(contract: type[Any]) -> tuple[str, ...]:
 
 
 # What is raised where the disk fails, or something that was read, such as a damaged file or what another host
-# answered, is as nobody writes it.
-TROUBLE = (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+# answered, is as nobody writes it, or more than there is memory for.
+TROUBLE = (OSError, ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
 
 
 def refusal(problem: Exception) -> Refused:
@@ -110,6 +110,9 @@ def refusal(problem: Exception) -> Refused:
     if isinstance(problem, OSError):
         name = f" ({os.fsdecode(problem.filename)!a})" if isinstance(problem.filename, (str, bytes)) else ""
         return Refused(f"{problem.strerror or problem}{name}", "look at the disk and the folder")
+    if isinstance(problem, MemoryError):
+        do = "what is given to it has too much in it; where that is as it should be, it needs a host with more memory"
+        return Refused("it wanted more memory than it may have", do)
     last = problem.__traceback__
     while last and last.tb_next:
         last = last.tb_next

@@ -22,12 +22,13 @@ MOST_LISTED, TIMES_LISTED = 10_000, 16
 class Inodes:
     """Looks up names in one tree; the folders on the way to the last name stay open, since lists go by folder.
 
-    The tree is at `below` in `top`. No link is followed, in it or on the way to it, and no other filesystem entered.
-    Raises OSError where it could not look: that is not a name that is not there.
+    The tree is at `below` in `top`, or is the open folder `top`, which is closed with it. No link is followed, in it or
+    on the way to it, and no other filesystem entered. Raises OSError where it could not look: that is not a name that
+    is not there.
     """
 
-    def __init__(self, top: Path, below: str = "/") -> None:
-        self._root = tree.above(str(top), (*tree.components(below), b"."))
+    def __init__(self, top: Path | int, below: str = "/") -> None:
+        self._root = top if isinstance(top, int) else tree.above(str(top), (*tree.components(below), b"."))
         self._device = os.fstat(self._root).st_dev
         self._way: list[tuple[bytes, int]] = []
         self._loose: Optional[int] = None  # noqa: UP045

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from .. import durable, regular
+from .. import clock, durable, regular
 from ..answer import Refused, emit, reply, table
 from ..arguments import parse_as
 from ..frames import Frame, frames
+from ..policy import limits
 from ..snapshots import readme
 from ..store import disk, inventory
 from ..store.layout import StoreFolder, open_store, require_sealed
 from ..store.lock import working
 from .contract.keep import AboutKept, KeepAbout
+
+# So many of jobs.toml that somebody with a key has replaced.
+_FORMER = 30
 
 
 def about_of(argv: Sequence[str]) -> int:
@@ -62,6 +69,7 @@ def keep_about(argv: Sequence[str]) -> int:
     with working(store, options.plan):
         disk.require(store, options.disk)
         require_sealed(store, name)
+        limits.require_newest(store, name)
         inventory.tidy(store)
         outputs = {frame.source: _content(frame) for frame in frames(sys.stdin.buffer)}
         files = _files(outputs.get(options.about, b""), options.dumps)
@@ -113,5 +121,20 @@ def _keep_site(store: StoreFolder, content: bytes, digest: str) -> bool:
     except OSError:
         same = False
     if not same:
+        if limits.is_bound():
+            _keep_former(path)
         durable.write_file(path, content, 0o600)
     return True
+
+
+def _keep_former(path: Path) -> None:
+    """Keep what is replaced for somebody with a key: the first of each day, of the last 30 days that had one."""
+    former = path.with_name("jobs.toml-before")
+    durable.make_folder(former, 0o700)
+    kept = former / clock.now()[:10]
+    if not os.path.lexists(kept):
+        with contextlib.suppress(FileNotFoundError):
+            os.link(path, kept, follow_symlinks=False)
+    for name in sorted(os.listdir(former))[:-_FORMER]:  # noqa: PTH208
+        (former / name).unlink()
+    durable.sync_folder(former)

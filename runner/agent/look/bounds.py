@@ -11,6 +11,14 @@ from ..policy import limits
 FOLDERS, FILES = 32, 512
 
 
+def own(folder: Path) -> Path:
+    """Where the records are that are said to be in `folder`: those of a key are apart, whatever it calls them.
+
+    Whoever has it would else write the records by which this host's own runner, or another's, looks next.
+    """
+    return folder.parent / f".{limits.key()}" / folder.name if limits.is_bound() else folder
+
+
 def require_few(folder: Path) -> None:
     """Refused where a key would have another folder of records, or another file in one, and has as many as any may."""
     if not limits.is_bound():

@@ -7,7 +7,6 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from .. import tree
 from ..answer import Refused
@@ -38,7 +37,7 @@ def run(argv: Sequence[str]) -> int:
     except Unusable as problem:
         raise Refused(f"the record of what was looked at cannot be used: {problem}", "run the job again") from None
     try:
-        with ShownSource(Path(options.source).resolve()) as source:
+        with ShownSource(os.fsencode(options.source)) as source:
             for path in _again(scan, source):
                 sys.stdout.buffer.write(b"./" + path + b"\0")
     except OSError as problem:

@@ -38,7 +38,7 @@ class ScanFolder:
     """
 
     def __init__(self, scans: str, source: str) -> None:
-        self._folders = (Path(scans), SPARE / _digest(scans))
+        self._folders = (bounds.own(Path(scans)), bounds.own(SPARE / _digest(scans)))
         self._mark = _digest(source)
 
     def scan(self, name: str) -> Path:

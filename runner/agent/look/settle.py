@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from ..answer import Refused, reply
 from ..arguments import parse_as
@@ -103,7 +102,7 @@ class _Settling:
         """Refused unless there is one list that is whole, and a comparison that ended or was not needed."""
         lists = compared = 0
         try:
-            with ShownSource(Path(self._options.source).resolve()) as source:
+            with ShownSource(os.fsencode(self._options.source)) as source:
                 for frame in frames(sys.stdin.buffer):
                     if frame.source in self._options.listed:
                         # Where there was no record the step after it made the list.
@@ -166,7 +165,7 @@ class _Settling:
 
     def _compare(self, frame: Frame, source: Inodes) -> None:
         """The names in which what was sent differs from the source."""
-        judged = SourceTree(os.fsencode(self._options.source), self._scan.header.began)
+        judged = SourceTree(os.fsencode(self._options.source), self._scan.header.began, source)
         for line in frame.lines():
             difference = looked(line)
             if difference is None:

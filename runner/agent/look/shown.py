@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Optional
 
 from ..inodes import Inodes
@@ -11,11 +10,12 @@ from ..policy import hidden
 
 
 class ShownSource(Inodes):
-    """As `Inodes` of the folder `top`: of what is hidden there is nothing."""
+    """As `Inodes` of the folder `top`, on the way to which links are followed: of what is hidden there is nothing."""
 
-    def __init__(self, top: Path) -> None:
-        super().__init__(top)
-        self._hidden = tuple(path + b"/" for path in hidden.below(os.fsencode(top)))
+    def __init__(self, top: bytes) -> None:
+        root = hidden.opened(top)
+        super().__init__(root)
+        self._hidden = tuple(path + b"/" for path in hidden.below(root))
 
     def entry(self, path: bytes) -> Optional[os.stat_result]:  # noqa: UP045
         """What is at `path`; None where nothing is that may be seen."""

@@ -59,7 +59,7 @@ class Walker:
         self._mounted = frozenset(os.fsencode(mount.point) for mount in mounts())
         self._device = 0
         self._reach = reach(top)
-        self._hidden = hidden.below(top)
+        self._hidden = frozenset[bytes]()
 
     def below(self, path: str) -> bytes:
         """An absolute path as it is below the top."""
@@ -69,9 +69,10 @@ class Walker:
         """Every folder that is entered."""
         self.closed = []
         try:
-            here = os.open(self._top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            here = hidden.opened(self._top)
         except OSError as problem:
             raise Refused(f"{os.fsdecode(self._top)!a}: {problem.strerror}", "is the filesystem mounted?") from None
+        self._hidden = hidden.below(here)
         about = os.fstat(here)
         self._device = about.st_dev
         way: list[Level] = []
@@ -125,7 +126,7 @@ class Walker:
         if (about.st_dev, about.st_ino) == way[-1].inode:
             return above
         os.close(above)
-        here = os.open(self._top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        here = hidden.opened(self._top)
         for number, part in enumerate(way[-1].path.split(b"/")):
             deeper = -1
             with contextlib.suppress(OSError):

@@ -1,4 +1,7 @@
-"""Whether a key may have a verb of the agent with these arguments. Pure: what is on the disk is asked elsewhere."""
+"""Whether a key may have a verb of the agent with these arguments.
+
+Pure, but for what in /dev is a disk: what else is there is asked elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..answer import Denied, Refused
-from ..arguments import PATH, parse_as
+from ..arguments import parse_as
 from .rights import FURTHER, NEWEST, Rights
 from .upkeep import verbs as upkeep
 from .verdict import DO, Allowed, Rule, denied, elsewhere, of_store
@@ -98,8 +101,10 @@ def _looks_at_host(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
 
 
 def _looks_at_disks(rights: Rights, given: Any) -> Allowed:  # noqa: ANN401
+    from .upkeep.disks import is_device  # noqa: PLC0415  (few ask)
+
     for device in given.devices:
-        if not PATH.fullmatch(device) or not device.startswith("/dev/"):
+        if not is_device(device):
             raise Denied(f"no disk of this host: {device[:100]!a}", DO)
     return Allowed()
 

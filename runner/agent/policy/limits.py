@@ -23,6 +23,8 @@ DAY = 86_400 * 10**9
 APART = 300 * 10**9
 # For how many days, and how many at a time, somebody with a key may pin.
 PINNED, PINS = 90, 20
+# What a verb may have of the memory of the host: a fourth, and never so little that a day of a large site has no room.
+LEAST_MEMORY = 1 << 30
 _stores: dict[str, StoreRights] = {}
 _key: list[str] = []
 
@@ -41,6 +43,20 @@ def key() -> str:
 def of(store: StoreFolder) -> StoreRights | None:
     """What holds for that store; None where no key is behind what is done."""
     return _stores.get(str(store.root))
+
+
+def bound_memory(most: int = 0) -> None:
+    """From now on this process has so much memory at most, its programs and all: by itself what a verb may have.
+
+    What is sent to a verb is kept, and whoever has a key sends what he likes.
+    """
+    import os  # noqa: PLC0415  (only where a key is behind it)
+    import resource  # noqa: PLC0415
+
+    most = most or max(LEAST_MEMORY, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4)
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    if hard == resource.RLIM_INFINITY or hard > most:
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 def require_name(store: StoreFolder, name: str) -> None:
@@ -67,6 +83,19 @@ def require_basis(store: StoreFolder, names: Iterable[str]) -> None:
         raise _over(
             f"{strange[0]} is not the newest snapshot of a job, and this host lets only that be read",
             'a person decides that on this host: reads = "all" in /etc/runner/agent.toml',
+        )
+
+
+def require_newest(store: StoreFolder, name: str) -> None:
+    """Refused where what is kept beside a snapshot is not of the newest of a job, which was sealed a moment ago."""
+    if of(store) is None:
+        return
+    from .newest import newest  # noqa: PLC0415  (as below)
+
+    if name not in newest(store):
+        raise _over(
+            f"{name} is not the newest snapshot of a job, and from afar only beside that what it was is kept",
+            "the next snapshot keeps that of its day",
         )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .. import trust
-from ..answer import Refused
+from ..answer import SHOWN, Refused
 from ..arguments import FILE_NAME, PATH
 from . import toml
 
@@ -66,6 +67,7 @@ class PolicyText(NamedTuple):
 
 
 _TABLE = Rights._fields[1:-1]
+_OF_A_KEY = re.compile(r"\[keys(?:\]|\.[A-Za-z0-9_-]+[.\]])")
 _NUMBERS = ("format", *PolicyText._fields[1:])
 
 
@@ -119,6 +121,10 @@ def parse(text: str, key: str) -> Rights:
 def _apart(text: str) -> tuple[Mapping[str, int], Mapping[str, Any]]:
     """The numbers above all tables of a policy, and the tables of the keys."""
     known = toml.parse(text)
+    for line in text.split("\n"):
+        # The table of a key is found by that, to be replaced or taken away: all of it has to be.
+        if line.lstrip(" \t").startswith("[") and not _OF_A_KEY.match(line.lstrip(" \t")):
+            raise Refused(f"{POLICY}: write the name of a key as [keys.NAME], not as {line.strip()[:SHOWN]!a}", _SEE)
     keys = known.pop("keys", {})
     if known.get("format", 1) != 1 or not known.keys() <= set(_NUMBERS) or not isinstance(keys, dict):
         raise Refused(f"{POLICY} has more than `format = 1`, {', '.join(_NUMBERS[1:])} and [keys]", _SEE)

@@ -6,6 +6,7 @@ words, compared with what the runner asks for, and done here: no shell sees it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..answer import Denied, Refused, refuse
+from ..answer import TROUBLE, Denied, Refused, refusal, refuse
 from ..arguments import parse_as
 from ..confined import privileges
 from ..store.layout import open_store
@@ -55,8 +56,12 @@ def run(argv: Sequence[str]) -> int:
         _announce(token)
         places.take(key)
         return _Service(rights_of(key), request).done()
-    except Refused as refused:
-        if isinstance(refused, Denied):
+    except BrokenPipeError:
+        raise
+    except (Refused, *TROUBLE) as problem:
+        refused = refusal(problem)
+        # What nobody of ours would send is an attempt too; a disk that fails is none.
+        if isinstance(problem, Denied) or not isinstance(problem, (Refused, OSError)):
             refusals.note(key, asked or "a shell")
         if token or asked.startswith(PROGRAM):
             return refuse(refused)
@@ -104,6 +109,7 @@ class _Service(NamedTuple):
             self.rights.name, {str(open_store(path).root): rights for path, rights in self.rights.stores.items()}
         )
         hidden.hide((*self.rights.others, *self.rights.stores))
+        hidden.show(self.rights.sources)
         if self.request.digest:
             return self._answer(words)
         if words[:1] == (PROGRAM,):
@@ -141,6 +147,9 @@ class _Service(NamedTuple):
         from .. import __main__ as door  # noqa: PLC0415  (it imports this)
 
         sys.argv = [sys.argv[0], *words]
+        if words[0] not in privileges.WHOLE:
+            # The others begin programs of the host, and read little.
+            limits.bound_memory()
         privileges.keep(words[0])
         code: int = door.perform(list(words))
         return code
@@ -162,8 +171,10 @@ class _Service(NamedTuple):
         return code if code >= 0 else 128 - code
 
     def _require_readable(self, what: Allowed) -> None:
-        if what.source and hidden.covers(os.fsencode(what.source)):
-            raise denied(self.rights, f"read {what.source[:100]!a}")
+        if what.source:
+            # Whoever looks opens it once more, and says what it lacks; by then nothing can be noted here.
+            with contextlib.suppress(OSError):
+                os.close(hidden.opened(os.fsencode(what.source)))
         limited = what.store and what.snapshots and self.rights.stores[what.store].reads != ALL
         if limited and not set(what.snapshots) <= set(newest(open_store(what.store))):
             raise Denied(

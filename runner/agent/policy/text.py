@@ -33,7 +33,7 @@ def table_of(text: str, key: str) -> str:
 
 def with_number(text: str, name: str, number: int) -> str:
     """The policy with `name = number` above all tables; without `name` where that is 0."""
-    lines = text.splitlines(keepends=True)
+    lines = _split(text)
     first = next((at for at, line in enumerate(lines) if _is_header(line)), len(lines))
     head = [line for line in lines[:first] if not re.match(rf"[ \t]*{name}[ \t]*=", line)]
     at = next((at + 1 for at, line in enumerate(head) if re.match(r"[ \t]*format[ \t]*=", line)), 0)
@@ -43,10 +43,15 @@ def with_number(text: str, name: str, number: int) -> str:
 def _lines(text: str, key: str) -> Iterator[tuple[str, bool]]:
     """Each line of a policy, and whether it is of the table of `key`."""
     ours, inside = re.compile(rf"\[keys\.{re.escape(key)}[.\]]"), False
-    for line in text.splitlines(keepends=True):
+    for line in _split(text):
         if _is_header(line):
             inside = ours.match(line.lstrip(" \t")) is not None
         yield line, inside
+
+
+def _split(text: str) -> list[str]:
+    """The lines with their ends, as `toml` knows lines: other characters that end one are in it."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def _is_header(line: str) -> bool:

@@ -10,12 +10,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from .. import clock
+from .. import clock, tree
 from ..answer import Refused, reply, shown
 from ..arguments import parse_as
 from ..frames import Frame, frames
-from ..look.reach import TOO_DEEP, reach
-from ..policy import hidden
+from ..inodes import Inodes
+from ..look.reach import LONGEST, TOO_DEEP, reach
+from ..look.shown import ShownSource
 from ..regular import CHUNK
 from ..rsync_lines import WHOLE, is_about_a_name, looked, unescaped
 from .contract.explain import Explain, Explained, Explanation
@@ -30,9 +31,12 @@ def run(argv: Sequence[str]) -> int:
     """
     options = parse_as(Explain, argv)
     since = clock.nanoseconds(options.since)
-    source = SourceTree(os.fsencode(options.source), since)
-    if not os.path.isdir(source.root):  # noqa: PTH112
-        raise Refused(f"{options.source!a} is not there", "is the filesystem mounted?")
+    root = os.fsencode(options.source)
+    try:
+        names = ShownSource(root)
+    except OSError as problem:
+        raise Refused(f"{options.source!a}: {problem.strerror}", "is the filesystem mounted?") from None
+    source = SourceTree(root, since, names)
     counts = dict.fromkeys(CAUSES, 0)
     exits: list[int] = []
     for frame in frames(sys.stdin.buffer):
@@ -108,25 +112,27 @@ def _attributes_only(item: str) -> bool:
 
 
 class SourceTree(NamedTuple):
-    """A filesystem's folder and the time (ns since 1970) at which its transfer began."""
+    """A filesystem's folder, the time (ns since 1970) at which its transfer began, and what looks names up in it."""
 
     root: bytes
     since: int
+    names: Inodes
 
-    def path(self, name: bytes) -> bytes:
-        """Where `name`, relative to the source, is. Refused where it leads out of it: rsync prints none that does."""
-        if b".." in name.split(b"/"):
+    def status(self, name: bytes) -> os.stat_result:
+        """lstat(2), through no link; raises OSError, also for what is hidden from whoever asks.
+
+        Refused for what is no name below the source: rsync prints none.
+        """
+        if name != b"." and not {b"", b".", b".."}.isdisjoint(name.split(b"/")):
             raise Refused(
                 f"a name leads out of its source: {shown(os.fsdecode(name))}", "look at the other end's rsync"
             )
-        return self.root.rstrip(b"/") + b"/" + name
-
-    def status(self, name: bytes) -> os.stat_result:
-        """lstat(2); raises OSError, also for what is hidden from whoever asks."""
-        path = self.path(name)
-        if hidden.covers_in(path):
+        if len(self.root.rstrip(b"/")) + 1 + len(name) >= LONGEST:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        status = self.names.entry(name)
+        if status is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-        return os.lstat(path)
+        return status
 
     def changed(self, status: os.stat_result) -> bool:
         """Whether it was changed since the transfer began."""
@@ -137,29 +143,38 @@ class SourceTree(NamedTuple):
 
         A move changes the ctime of a folder, and of the one that it is in; what comes or goes in it only its own.
         """
-        parts = name.split(b"/")[:-1]
         try:
-            ways = (b"/".join(parts[:end]) for end in range(len(parts) + 1))
-            times = [self.status(way).st_ctime_ns for way in ways]
-        except OSError as problem:
-            return problem.errno in (errno.ENOENT, errno.ENOTDIR)
-        return any(above > self.since and here > self.since for above, here in zip(times, times[1:]))  # noqa: B905
+            return self.names.folder(_above(name)) is None or self.names.way_moved(self.since)
+        except OSError:
+            return False
 
     def unreadable(self, name: bytes, status: os.stat_result, *, whole: bool) -> int:
         """The errno of reading it, 0 if it can be read; of a regular file all of it with `whole`.
 
         Anything but a regular file or a folder needs no reading.
         """
-        path = self.path(name)
+        last = name.rpartition(b"/")[2]
         if stat.S_ISDIR(status.st_mode):
-            return _failure(lambda: _list(path))
-        return _failure(lambda: _read(path, status.st_size if whole else 0)) if stat.S_ISREG(status.st_mode) else 0
+            return _failure(lambda: _list(self._folder(_above(name)), last))
+        size = status.st_size if whole else 0
+        return _failure(lambda: _read(self._folder(_above(name)), last, size)) if stat.S_ISREG(status.st_mode) else 0
 
     def unreadable_above(self, name: bytes) -> int:
         """The errno of the first folder above `name` that cannot be listed, 0 if all can."""
         parts = name.split(b"/")[:-1]
-        folders = (self.path(b"/".join(parts[:end]) or b".") for end in range(len(parts) + 1))
-        return next((code for folder in folders if (code := _failure(functools.partial(_list, folder)))), 0)
+        folders = (b"/".join(parts[:end]) for end in range(len(parts) + 1))
+        listed = (functools.partial(lambda folder: _list(self._folder(folder), b"."), folder) for folder in folders)
+        return next((code for each in listed if (code := _failure(each))), 0)
+
+    def _folder(self, path: bytes) -> int:
+        folder = self.names.folder(path)
+        if folder is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return folder
+
+
+def _above(name: bytes) -> bytes:
+    return name.rpartition(b"/")[0]
 
 
 def _failure(read: Callable[[], None]) -> int:
@@ -170,13 +185,17 @@ def _failure(read: Callable[[], None]) -> int:
     return 0
 
 
-def _list(path: bytes) -> None:
-    with os.scandir(path) as entries:
-        next(entries, None)
+def _list(folder: int, name: bytes) -> None:
+    descriptor = tree.folder(folder, name)
+    try:
+        with os.scandir(descriptor) as entries:
+            next(entries, None)
+    finally:
+        os.close(descriptor)
 
 
-def _read(path: bytes, size: int) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+def _read(folder: int, name: bytes, size: int) -> None:
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     try:
         while size > 0 and (block := os.read(descriptor, min(CHUNK, size))):
             size -= len(block)

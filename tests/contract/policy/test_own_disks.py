@@ -37,6 +37,7 @@ def test_a_disk_is_own_where_a_store_lies_on_it_by_its_mount_or_by_fstab(
     devices: tuple[str, str], tmp_path: Path
 ) -> None:
     one, two = devices
+    assert disks.is_device(one)
     point, fstab = tmp_path / "mnt with blank", tmp_path / "fstab"
     point.mkdir()
     fstab.write_text("")
@@ -66,3 +67,15 @@ def test_a_mount_is_own_where_a_store_lies_below_it_and_it_is_not_the_root() -> 
         assert disks.is_own_mount(rights, point)
     for point in ("/", "/srv/back", "/srv/backups/papio/x", "/srv/../srv", "srv", "/home", "", "/srv/"):
         assert not disks.is_own_mount(rights, point)
+
+
+def test_what_a_user_may_swap_is_no_disk() -> None:
+    name = f"/dev/shm/runner-{os.getpid()}"
+    assert not disks.is_device(name), "it may become one"
+    Path(name).symlink_to("/dev/null")
+    try:
+        assert not disks.is_device(name) and not disks.is_device(f"{name}/x")
+    finally:
+        Path(name).unlink()
+    assert not disks.is_device("/dev/null") and not disks.is_device("/dev")
+    assert disks.is_device("/dev/gone") and disks.is_device("/dev/disk/by-uuid/gone")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent import tree
+from runner.agent.look.shown import ShownSource
 from runner.agent.snapshots import explain
 from runner.agent.snapshots.explain import SourceTree, judge
 
@@ -29,7 +31,8 @@ def _since(place: Path) -> int:
 def source(tmp_path: Path) -> SourceTree:
     (tmp_path / "source/home/eve/w").mkdir(parents=True)
     (tmp_path / "source/home/eve/w/f").write_text("text")
-    return SourceTree(os.fsencode(tmp_path / "source"), _since(tmp_path / "clock"))
+    top = os.fsencode(tmp_path / "source")
+    return SourceTree(top, _since(tmp_path / "clock"), ShownSource(top))
 
 
 def _there_and_back(name: str) -> Callable[[Path], object]:
@@ -76,7 +79,7 @@ def test_what_cannot_be_read_is_that_though_a_folder_was_moved(
 ) -> None:
     _there_and_back("home")(Path(os.fsdecode(source.root)))
 
-    def broken(_path: bytes, _size: int) -> None:
+    def broken(_folder: int, _name: bytes, _size: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(explain, "_read", broken)
@@ -87,12 +90,12 @@ def test_what_cannot_be_read_is_that_though_a_folder_was_moved(
 def test_a_folder_that_is_gone_by_now_was_moved_and_one_that_cannot_be_looked_at_was_not(
     source: SourceTree, monkeypatch: pytest.MonkeyPatch, code: int, *, moved: bool
 ) -> None:
-    real = os.lstat
+    real = tree.folder
 
-    def fails(path: bytes) -> os.stat_result:
-        if path.endswith(b"/eve"):
+    def fails(parent: int, name: bytes) -> int:
+        if name == b"eve":
             raise OSError(code, os.strerror(code))
-        return real(path)
+        return real(parent, name)
 
-    monkeypatch.setattr(os, "lstat", fails)
+    monkeypatch.setattr(tree, "folder", fails)
     assert source.moved_above(NAME) is moved

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runner.agent.answer import Refused
-from runner.agent.policy import rights, toml
+from runner.agent.policy import rights, text, toml
 from runner.agent.policy.rights import Rights, StoreRights
 from runner.jobs.policy.rights import beyond, policy
 from tests.unit import parts, upkeep_parts
@@ -77,6 +77,23 @@ def test_what_is_not_understood_gives_nobody_anything(was: str, becomes: str, sa
     with pytest.raises(Refused, match=says) as refused:
         rights.parse(POLICY.replace(was, becomes), "papio")
     assert refused.value.do
+
+
+@pytest.mark.parametrize("header", ['[keys."papio"', '["keys".papio', '["keys"."papio"', '[keys."other"', '["keys"'])
+def test_a_table_of_a_key_that_could_be_overlooked_is_none(header: str) -> None:
+    more = f'{header}.stores."/srv/other"]\nfloor = 1\n'
+    for key in ("papio", "other"):
+        with pytest.raises(Refused, match=r"write the name of a key as \[keys.NAME\]"):
+            rights.parse(POLICY + more, key)
+        with pytest.raises(Refused):
+            text.with_table(POLICY, key, f"[keys.{key}]\n{more}")
+
+
+def test_what_is_taken_away_is_gone_whatever_characters_are_in_it() -> None:
+    for end in "\u2028\u2029\x85":
+        known = text.with_table(POLICY, "papio", f'[keys.papio] # {end}[keys.other] #\nsources = ["/"]\n')
+        known = text.with_table(known, "papio", "[keys.papio]\nsources = []\n")
+        assert rights.parse(known, "papio") == Rights("papio") and "/" not in known.partition("[")[2], known
 
 
 def test_a_key_that_is_not_named_has_nothing() -> None:

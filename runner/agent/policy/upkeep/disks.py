@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from ...answer import Refused
 from ...arguments import PATH
 from ...host.mounts import mounts, number_of, superblock, unescaped
 from ..rights import Rights
@@ -14,8 +18,33 @@ _UUID = slice(0x68, 0x78)
 
 
 def is_device(word: str) -> bool:
-    """Whether the word is the name of a device, and of nothing else."""
-    return PATH.fullmatch(word) is not None and word.startswith("/dev/")
+    """Whether the word is the name of a block device, or of one that is not there, and nobody but root has a say in it.
+
+    In /dev/shm anybody makes names, and a link of his leads elsewhere by the time that it is looked at.
+    """
+    if PATH.fullmatch(word) is None or not word.startswith("/dev/"):
+        return False
+    from ...confined import resolve  # noqa: PLC0415  (few ask)
+
+    with contextlib.suppress(Refused):
+        try:
+            return stat.S_ISBLK(_status(resolve.opened(word)).st_mode)
+        except OSError:
+            folder = _status(resolve.opened(_nearest(word)))
+            return folder.st_uid == 0 and not folder.st_mode & 0o022
+    return False
+
+
+def _nearest(path: str) -> str:
+    """The folder above that is there."""
+    return next(str(each) for each in Path(path).parents if each.is_dir())
+
+
+def _status(place: int) -> os.stat_result:
+    try:
+        return os.fstat(place)
+    finally:
+        os.close(place)
 
 
 def is_own_mount(rights: Rights, point: str) -> bool:
