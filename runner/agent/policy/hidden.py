@@ -17,6 +17,11 @@ def hide(paths: Iterable[str]) -> None:
     _places.update(os.fsencode(os.path.realpath(path)).rstrip(b"/") for path in paths)
 
 
+def places() -> tuple[str, ...]:
+    """These folders."""
+    return tuple(sorted(map(os.fsdecode, _places)))
+
+
 def covers(path: bytes) -> bool:
     """Whether what is at `path` is one of these folders, or in one of them, wherever links on the way lead."""
     return bool(_places) and _inside(os.path.realpath(path))

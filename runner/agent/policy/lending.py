@@ -5,6 +5,7 @@ It is begun with words that were judged (`copies`); whatever else it comes to do
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from ..answer import Denied
@@ -23,9 +24,11 @@ def look(rights: Rights, words: Sequence[str]) -> int:
     from ..confined import looking  # noqa: PLC0415  (most requests are for a verb)
 
     asked = copies.asked(words)
-    reads, hidden = list(rights.sources), list(rights.others)
+    hidden = (*rights.others, *rights.stores)
+    # As for a verb that looks, nothing of a source is there which is in a store.
+    real = [os.path.realpath(each) for each in hidden]
+    reads = [path for path in rights.sources if not any(is_in(os.path.realpath(path), each) for each in real)]
     for path in rights.stores:
-        hidden.append(path)
         reads += readable(rights, path)
     # A folder above what it may read shows the way to that, and nothing else.
     if not any(is_in(asked.place, each) or is_in(each, asked.place) for each in reads):

@@ -20,6 +20,7 @@ from ..host import noted
 from ..host import room as rooms
 from ..host.contract.room import KeepRoom, LookAtRoom, RoomThere
 from ..host.room import Guard, Room
+from ..policy import hidden
 from ..store import receivers
 from ..store.layout import open_store, read_json
 
@@ -87,7 +88,7 @@ def _receiver(options: KeepRoom) -> Receiver | None:
 
     # As it is named, also behind a link: so it is in what the program is told.
     received = (f"{options.folder}/.incoming/{options.partial}",) if options.partial else ()
-    return receiver.prepared((*received, *options.writes), options.reads)
+    return receiver.prepared((*received, *options.writes), options.reads, hidden.places())
 
 
 class _GuardedEnd(NamedTuple):

@@ -50,6 +50,18 @@ def test_without_a_place_nothing_is_writable() -> None:
     assert not any(place.writable for place in places(View(reads=("/srv/old",)), ("/", "/usr", "/usr/share")))
 
 
+def test_what_is_hidden_is_empty_but_for_what_is_named_in_it() -> None:
+    """Also where a disk is mounted there, and where it is among the programs."""
+    hidden = ("/srv/store", "/srv/other", "/opt/third", "/home/fourth")
+    view = View(("/srv/store/.incoming/one",), ("/srv", "/srv/store/old"), hidden=hidden)
+    seen = places(view, ("/", "/srv/other", "/srv/other/deep", "/srv/store/old/disk", "/srv/data"))
+    assert [place.path for place in seen if place.empty] == ["/opt/third", "/srv/other", "/srv/store"]
+    assert [place.path for place in seen if place.path.startswith("/srv")] == [
+        "/srv", "/srv/data", "/srv/other", "/srv/store", "/srv/store/.incoming/one", "/srv/store/old",
+        "/srv/store/old/disk",
+    ]  # fmt: skip
+
+
 def decided(steps: bytes, machine: int, number: int, *words: int) -> int:
     """What the kernel does with a call: linux/filter.h, as far as our filters go."""
     data = struct.pack("=iIQ6Q", number, machine, 0, *words, *(0,) * (6 - len(words)))
