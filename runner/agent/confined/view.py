@@ -7,6 +7,8 @@ from typing import NamedTuple, Tuple  # noqa: UP035
 
 # Programs and what they are linked with. No part of /etc that says anything of this host, none of /home, /root, /var.
 PROGRAMS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt")
+# What of /usr/local is seen where the rest of it is hidden.
+LOCAL = ("/usr/local/bin", "/usr/local/sbin", "/usr/local/lib", "/usr/local/lib32", "/usr/local/lib64")
 _HELP = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/dev/null")
 
 
@@ -46,7 +48,8 @@ def places(view: View, mounted: Iterable[str]) -> tuple[PlaceSeen, ...]:
     """
     writes, hidden = [_plain(path) for path in view.writes], [_plain(path) for path in view.hidden]
     programs = [path for path in PROGRAMS if path not in hidden]
-    wanted = [PlaceSeen(path, may_lack=True, fixed=True, runs=path in PROGRAMS) for path in (*programs, *_HELP)]
+    programs += LOCAL if "/usr/local" in hidden else ()
+    wanted = [PlaceSeen(path, may_lack=True, fixed=True, runs=path in programs) for path in (*programs, *_HELP)]
     # A folder to compare with may have expired meanwhile.
     wanted += [PlaceSeen(_plain(path), may_lack=True) for path in view.reads]
     wanted += [PlaceSeen(path, writable=True, runs=_has_programs(path)) for path in writes]

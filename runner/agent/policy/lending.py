@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from ..answer import Denied
+from ..answer import Denied, Refused
 from ..arguments import argv, parse_as
 from ..host.contract.room import KeepRoom
 from ..store.layout import StoreFolder, is_name, open_store, partials, sealed
@@ -21,7 +21,7 @@ from .verdict import DO, Allowed
 
 def look(rights: Rights, words: Sequence[str]) -> int:
     """Begin an rsync that only reads. Denied where it is not begun as the runner begins one."""
-    from ..confined import looking  # noqa: PLC0415  (most requests are for a verb)
+    from ..confined import looking, programs  # noqa: PLC0415  (most requests are for a verb)
 
     asked = copies.asked(words)
     hidden = (*rights.others, *rights.stores)
@@ -35,7 +35,9 @@ def look(rights: Rights, words: Sequence[str]) -> int:
         raise Denied(f"the key {rights.name} has no right to read {asked.place[:100]!a}", DO)
     if not (asked.sends or asked.looks) or asked.keeps or asked.compares:
         raise Denied(f"the key {rights.name} only looks so", DO)
-    return looking.lend(asked.argv, reads, hidden)
+    # Without a slash behind it a link is sent as one.
+    _require_no_link(rights, (asked.place,), itself=asked.sends and not asked.argv[-1].endswith(("/", "/.")))
+    return looking.lend(asked.argv, reads, (*hidden, *programs.beyond(asked.argv[0], rights.sources)))
 
 
 def receiving(rights: Rights, words: Sequence[str]) -> tuple[str, ...]:
@@ -53,7 +55,24 @@ def receiving(rights: Rights, words: Sequence[str]) -> tuple[str, ...]:
     within = within and all(any(is_in(place, each) for each in options.reads) for place in asked.compares)
     if asked.sends or options.writes or options.by_hand or not within:
         raise Denied(f"the key {rights.name} only receives into a snapshot that is being made", DO)
+    _require_no_link(rights, (asked.place, *asked.keeps, *asked.compares))
     return argv("keep-room", options._replace(argv=asked.argv, confined=True, reads=reads))
+
+
+def _require_no_link(rights: Rights, places: Sequence[str], *, itself: bool = False) -> None:
+    """Denied where a link that another host has sent is on the way to one of these, or with `itself` before its end.
+
+    One that is not there is none, and rsync says so.
+    """
+    from ..confined import resolve  # noqa: PLC0415  (as above)
+
+    for place in places:
+        try:
+            os.close(resolve.opened(place, itself=itself))
+        except Refused as refused:
+            raise Denied(f"the key {rights.name} reads nothing behind a link: {refused.error}", refused.do) from None
+        except (FileNotFoundError, NotADirectoryError):
+            continue
 
 
 def _snapshots(rights: Rights, store: StoreFolder, options: KeepRoom) -> tuple[str, ...]:

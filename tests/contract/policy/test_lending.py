@@ -1,0 +1,93 @@
+"""What an rsync that is begun for a key is told to read: a place of the store, and nothing that a link there leads to."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.contract.storehouse import READABLE, execute
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to confine anything")
+OLD, NEW, NEXT = "2026-11-21T081500Z", "2026-11-22T081500Z", "2026-11-23T081500Z"
+# As sshd begins it: what is asked for comes behind the name of the host.
+_SERVED = """
+import sys
+from runner.agent.answer import Refused
+from runner.agent.policy import lending
+from runner.agent.policy.rights import Rights, StoreRights
+rights = Rights("papio", {sys.argv[1]: StoreRights()})
+try:
+    sys.exit(lending.look(rights, sys.argv[3:]) if sys.argv[2] == "h" else lending.receiving(rights, sys.argv[2:]) and 0)
+except Refused as refused:
+    sys.exit(f"{type(refused).__name__}: {refused.error}")
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store with two snapshots and a third that is received; in each a link out of it, and one within."""
+    root = tmp_path / "store"
+    (root / ".runner/records").mkdir(parents=True)
+    (root / f".partial/{NEXT}").mkdir(parents=True)
+    for name in (OLD, NEW):
+        (root / name).mkdir()
+        (root / f".runner/records/{name}.json").write_text(json.dumps({"host": "papio", "job": "nightly"}))
+    for place in (root / NEW, root / f".incoming/{NEXT}/0"):
+        (place / "own").mkdir(parents=True)
+        (place / "own/file").write_text("own")
+        (place / "out").symlink_to("/usr/bin")
+        (place / "within").symlink_to("own")
+    return root
+
+
+def served(store: Path) -> tuple[str, ...]:
+    return (sys.executable, "-c", _SERVED, str(store))
+
+
+@pytest.mark.parametrize(
+    "place", [f"{NEW}/out/", f"{NEW}/within/.", f".incoming/{NEXT}/0/out/", f".incoming/{NEXT}/0/within/file"]
+)
+def test_a_link_that_was_sent_leads_a_reader_nowhere(store: Path, tmp_path: Path, place: str) -> None:
+    said = copied(store, tmp_path, place)
+    assert b"Denied" in said.stderr and said.returncode and not list((tmp_path / "out").iterdir()), said
+
+
+@pytest.mark.parametrize(
+    ("place", "found"), [(f"{NEW}/out", "out"), (f"{NEW}/own/", "file"), (f"{NEW}/./own/file", "own")]
+)
+def test_a_link_itself_is_sent_and_what_is_behind_none(store: Path, tmp_path: Path, place: str, found: str) -> None:
+    said = copied(store, tmp_path, place)
+    assert said.returncode == 0 and [path.name for path in (tmp_path / "out").iterdir()] == [found], said
+    missing = copied(store, tmp_path, f"{NEW}/none/")
+    assert missing.returncode == 23 and b"Denied" not in missing.stderr
+
+
+def copied(store: Path, tmp_path: Path, place: str) -> subprocess.CompletedProcess[bytes]:
+    (tmp_path / "out").mkdir(exist_ok=True)
+    argv = (
+        "rsync",
+        "-rlRs" if "/./" in place else "-rls",
+        "-e",
+        shlex.join(served(store)),
+        f"h:{store}/{place}",
+        f"{tmp_path}/out/",
+    )
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(READABLE)}
+    return subprocess.run(argv, check=False, env=environment, capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize(("old", "denied"), [("own", False), ("out", True), ("within", True), ("none", False)])
+def test_what_is_received_is_compared_with_nothing_behind_a_link(store: Path, old: str, denied: bool) -> None:
+    here, compared = f"{store}/.incoming/{NEXT}", f"{store}/{NEW}/{old}"
+    words = ("rsync", "--numeric-ids", "--partial-dir", f"{here}/parts", "--copy-dest", compared, ".", f"{here}/0/")
+    keep = ("keep-room", str(store), f"--partial={NEXT}", "--confined", f"--reads={compared}", "--")
+    said = execute(
+        (*served(store), *keep, "rsync", "--server", "-slHogDtpre.LsfxCIvu"), "\0".join((*words, "", "")).encode()
+    )
+    assert (said.code != 0, b"Denied" in said.err) == (denied, denied), said
