@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ..answer import Denied, Refused
 from ..arguments import argv, parse_as
 from ..host.contract.room import KeepRoom
-from ..store.layout import StoreFolder, is_name, open_store, partials, sealed
+from ..store.layout import StoreFolder, is_name, open_store, partials, read_json, sealed
 from . import allowed, copies
 from .copies import is_in
 from .newest import newest
@@ -97,13 +97,24 @@ def _snapshots(rights: Rights, store: StoreFolder, options: KeepRoom) -> tuple[s
 def readable(rights: Rights, path: str) -> tuple[str, ...]:
     """The folders of a store that the key may read: what is being made, and the newest snapshots, or all there is.
 
-    What is being made of others is made of those: see `limits.require_basis`.
+    What is being made is made of those (see `limits.require_basis`) once it is composed. Before that its folders are
+    what they were taken from: also a snapshot that expired for it, or a partial of another time.
     """
     store = open_store(path)
     if rights.stores[path].reads == ALL:
         return (path,)
-    made = [f"{path}/{folder}/{name}" for folder in (".partial", ".incoming") for name in partials(store)]
-    return (*(f"{path}/{name}" for name in newest(store)), *made)
+    there = partials(store)
+    made = [f"{path}/.partial/{name}/{number}" for name in there for number in _composed(store, name)]
+    return (*(f"{path}/{name}" for name in newest(store)), *made, *(f"{path}/.incoming/{name}" for name in there))
+
+
+def _composed(store: StoreFolder, name: str) -> list[int]:
+    """The filesystems of a partial, by number, that are what they will be sealed as."""
+    begun = read_json(store.begun(name))
+    points, composed = begun.get("filesystems"), begun.get("composed")
+    if not isinstance(points, list) or not isinstance(composed, dict):
+        return []
+    return [number for number, point in enumerate(points) if point in composed]
 
 
 def _require_being_made(rights: Rights, store: StoreFolder, name: str) -> None:

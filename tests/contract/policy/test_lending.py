@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent.policy import lending
+from runner.agent.policy.rights import Rights, StoreRights
 from tests.contract.storehouse import READABLE, execute
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to confine anything")
@@ -91,3 +93,21 @@ def test_what_is_received_is_compared_with_nothing_behind_a_link(store: Path, ol
         (*served(store), *keep, "rsync", "--server", "-slHogDtpre.LsfxCIvu"), "\0".join((*words, "", "")).encode()
     )
     assert (said.code != 0, b"Denied" in said.err) == (denied, denied), said
+
+
+def test_of_what_is_being_made_nothing_is_lent_that_is_of_another_snapshot(store: Path) -> None:
+    """Such as of one that expires for it: only what is composed is of those that are lent as well."""
+    made, begun = f"{store}/.partial/{NEXT}", {"filesystems": ["/", "/home"], "format": 2}
+    rights, always = Rights("papio", {str(store): StoreRights()}), (f"{store}/{NEW}", f"{store}/.incoming/{NEXT}")
+    for noted, lent in (
+        ({}, ()),
+        ({"cloned": {"/": {"basis": NEW}}}, ()),
+        ({"composing": ["/"]}, ()),
+        ({"composed": {"/home": 3}}, (f"{made}/1",)),
+    ):
+        Path(f"{made}.json").write_text(json.dumps({**begun, **noted}))
+        assert set(lending.readable(rights, str(store))) == {*always, *lent}, noted
+    Path(f"{made}.json").unlink()
+    assert set(lending.readable(rights, str(store))) == set(always)
+    everything = Rights("papio", {str(store): StoreRights(reads="all")})
+    assert lending.readable(everything, str(store)) == (str(store),)
