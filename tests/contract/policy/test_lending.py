@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent.answer import Refused
+from runner.agent.history import expiry
 from runner.agent.policy import lending
+from runner.agent.policy.newest import newest
 from runner.agent.policy.rights import Rights, StoreRights
+from runner.agent.store.layout import open_store
 from tests.contract.storehouse import READABLE, execute
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to confine anything")
@@ -21,7 +25,10 @@ OLD, NEW, NEXT = "2026-11-21T081500Z", "2026-11-22T081500Z", "2026-11-23T081500Z
 _SERVED = """
 import sys
 from runner.agent.answer import Refused
+from runner.agent.answer import Refused
+from runner.agent.history import expiry
 from runner.agent.policy import lending
+from runner.agent.policy.newest import newest
 from runner.agent.policy.rights import Rights, StoreRights
 rights = Rights("papio", {sys.argv[1]: StoreRights()})
 try:
@@ -111,3 +118,34 @@ def test_of_what_is_being_made_nothing_is_lent_that_is_of_another_snapshot(store
     assert set(lending.readable(rights, str(store))) == set(always)
     everything = Rights("papio", {str(store): StoreRights(reads="all")})
     assert lending.readable(everything, str(store)) == (str(store),)
+
+
+def test_what_was_before_the_newest_of_a_job_is_lent_only_once_it_has_sealed_again(store: Path) -> None:
+    """However many expire: of each job the newest that ever was, or nothing."""
+    records, days = store / ".runner/records", [f"2026-12-0{day}T081500Z" for day in range(1, 8)]
+
+    def seal(name: str, job: str) -> None:
+        (store / name).mkdir()
+        (records / f"{name}.json").write_text(json.dumps({"host": "papio", "job": job}))
+
+    def expire(name: str) -> None:
+        expiry.expired(open_store(str(store)), name)
+        (store / name).rmdir()
+        (records / f"{name}.json").unlink()
+
+    def lent() -> set[str]:
+        return set(newest(open_store(str(store))))
+
+    for day, job in zip(days, ("a", "a", "a", "b", "c", "c", "last"), strict=True):
+        seal(day, job)
+    (store / NEW / "out").unlink()
+    (store / OLD).rmdir()
+    assert lent() == {NEW, days[2], days[3], days[5], days[6]}
+    for name in (days[2], days[1], days[3], days[4]):
+        expire(name)
+    assert lent() == {NEW, days[5], days[6]} and (store / days[0]).exists()
+    seal("2026-12-08T081500Z", "a")
+    assert lent() == {NEW, days[5], days[6], "2026-12-08T081500Z"}
+    (store / ".runner/left.json").write_text("[]")
+    with pytest.raises(Refused):
+        newest(open_store(str(store)))
