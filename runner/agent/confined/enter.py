@@ -41,22 +41,19 @@ def confine(view: View, uid: int) -> None:
     """
     kernel.unshare(kernel.NEW_MOUNTS | kernel.NEW_NAMES | kernel.NEW_IPC | kernel.NEW_NET)
     kernel.mount("none", "/", kernel.ALL | kernel.PRIVATE)
-    _see(places(view, [each.point for each in mounts()]))
+    _see(view)
     _bound(view.memory)
     _become(uid, RIGHTS)
 
 
-def look(view: View, hidden: Sequence[str], uid: int) -> None:
-    """As `confine`, for what only reads: what `view` has to read, or where that is `/` all of the host.
-
-    Of what is in the folders `hidden` it sees only what `view` names.
-    """
+def look(view: View, uid: int) -> None:
+    """As `confine`, for what only reads: what `view` has to read, or where that is `/` all of the host."""
     kernel.unshare(kernel.NEW_MOUNTS | kernel.NEW_NAMES | kernel.NEW_IPC | kernel.NEW_NET)
     kernel.mount("none", "/", kernel.ALL | kernel.PRIVATE)
     if "/" in view.reads:
-        _see_all([path for path in view.reads if path != "/"], hidden)
+        _see_all([path for path in view.reads if path != "/"], view.hidden)
     else:
-        _see(places(view, [each.point for each in mounts()]))
+        _see(view)
     _bound(view.memory)
     _become(uid, (_DAC_READ_SEARCH,))
 
@@ -85,17 +82,31 @@ def _see_all(shown: Sequence[str], hidden: Sequence[str]) -> None:
     _show_processes("")
 
 
-def _see(wanted: Sequence[PlaceSeen]) -> None:
-    """Make a root of the places, in which nothing but what is writable can be written."""
-    opened = _opened(wanted)
+def _see(view: View) -> None:
+    """Make a root of its places, in which nothing but what is writable can be written."""
+    wanted = places(view._replace(hidden=_wherever(view)), [each.point for each in mounts()])
+    opened = dict(_opened([place for place in wanted if not place.empty]))
     stage = Stage(_STAGE)
-    for place, held in opened:
-        stage.put(place, held, place.path)
-        os.close(held)
+    for place in wanted:
+        if place.empty:
+            stage.cover(place.path)
+        elif place in opened:
+            stage.put(place, opened[place], place.path)
+            os.close(opened[place])
     _show_processes(stage.at)
     stage.close()
     os.chdir(_STAGE)
     kernel.root_here()
+
+
+def _wherever(view: View) -> tuple[str, ...]:
+    """Where what it hides is seen: where it really is, and behind a place that is itself a link."""
+    hidden = [os.path.realpath(each) for each in view.hidden]
+    for place in (*view.reads, *view.writes):
+        real = os.path.realpath(place)
+        if real != place:
+            hidden += [f"{place}{each[len(real) :]}" for each in hidden if each.startswith(f"{real}/")]
+    return tuple(hidden)
 
 
 def _opened(wanted: Sequence[PlaceSeen]) -> list[tuple[PlaceSeen, int]]:

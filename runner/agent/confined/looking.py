@@ -35,7 +35,7 @@ def confine(argv: Sequence[str]) -> int:
     except Refused as problem:
         _say(f"{problem.error}; {problem.do}")
         return FAILED
-    ended = _run(options.argv, receiver, ())
+    ended = _run(options.argv, receiver)
     if ended == receiver.no_memory:
         _say(receiver.too_much(options.argv[0]))
     if ended < 0:
@@ -51,17 +51,17 @@ def lend(argv: Sequence[str], reads: Sequence[str], hidden: Sequence[str]) -> in
 
     It sees the folders `reads`, and of the folders `hidden` only those; where `/` is among them all of the host.
     """
-    code = _run(argv, prepared((), reads), hidden)
+    code = _run(argv, prepared((), reads, hidden))
     return code if code >= 0 else 128 - code
 
 
-def _run(argv: Sequence[str], receiver: Receiver, hidden: Sequence[str]) -> int:
+def _run(argv: Sequence[str], receiver: Receiver) -> int:
     """How it ends, a signal negative. What we are told by a signal it is told too."""
     sys.stdout.flush()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     pid = os.fork()
     if pid == 0:
-        _become(argv, receiver, hidden, mask)
+        _become(argv, receiver, mask)
 
     def tell(number: int, frame: FrameType | None) -> None:
         os.kill(pid, number)
@@ -77,11 +77,11 @@ def _run(argv: Sequence[str], receiver: Receiver, hidden: Sequence[str]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _become(argv: Sequence[str], receiver: Receiver, hidden: Sequence[str], mask: set[int]) -> None:
+def _become(argv: Sequence[str], receiver: Receiver, mask: set[int]) -> None:
     code = FAILED
     try:
         inherit(0, 1, 2, receiver.connected)
-        enter.look(receiver.view, hidden, receiver.uid)
+        enter.look(receiver.view, receiver.uid)
         kernel.die_with_parent(signal.SIGTERM)
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)

@@ -53,15 +53,18 @@ def inherit(*files: int) -> None:
             os.set_inheritable(number, number in files)
 
 
-def prepared(writes: Sequence[str], reads: Sequence[str]) -> Receiver:
-    """The one that is begun next; only once in a process. Raises Refused where this host cannot confine it."""
+def prepared(writes: Sequence[str], reads: Sequence[str], hidden: Sequence[str] = ()) -> Receiver:
+    """The one that is begun next; only once in a process. Raises Refused where this host cannot confine it.
+
+    Of what is in the folders `hidden` it sees only what else is named here.
+    """
     if os.geteuid() != 0:
         raise Refused("only root can confine what receives", "run it as root, or leave out what confines it")
     environment = {name: os.environ[name] for name in _NEEDED if name in os.environ}
     connected = _connection(os.environ.get(_ADDRESS, ""))
     environment[_CONNECTED] = str(connected)
     enter.new_processes()
-    return Receiver(View(tuple(writes), tuple(reads), memory()), nobody(), environment, connected)
+    return Receiver(View(tuple(writes), tuple(reads), memory(), tuple(hidden)), nobody(), environment, connected)
 
 
 def receives(uid: int) -> bool:

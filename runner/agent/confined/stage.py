@@ -25,7 +25,9 @@ class Stage:
         kernel.mount("tmpfs", at, NO_SUID | NO_DEV, "tmpfs", _SIZE)
         self.at = at
         self._top = os.open(at, os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY)
-        self._device = os.fstat(self._top).st_dev
+        # Our own folders are in these, and in no other.
+        self._devices = {os.fstat(self._top).st_dev}
+        self._covers: list[int] = []
 
     def put(self, place: PlaceSeen, held: int, path: str) -> None:
         """Show the place that is open as `held` at `path` below here. Raises Refused."""
@@ -45,16 +47,45 @@ class Stage:
         finally:
             os.close(folder)
 
+    def cover(self, path: str) -> None:
+        """Let nothing be seen in the folder at `path` below here but what is put there from now on. Raises Refused.
+
+        Where there is none, nothing of it is seen.
+        """
+        *way, name = path.strip("/").split("/")
+        folder = os.dup(self._top)
+        try:
+            for each in way:
+                folder = _into(folder, each)
+            below = _into(os.dup(folder), name)
+            try:
+                kernel.mount("tmpfs", f"/proc/self/fd/{below}", NO_SUID | NO_DEV, "tmpfs", _SIZE)
+            finally:
+                os.close(below)
+            # Opened again it is what was mounted there.
+            self._covers.append(_into(os.dup(folder), name))
+            self._devices.add(os.fstat(self._covers[-1]).st_dev)
+        except FileNotFoundError:
+            pass
+        except OSError as problem:
+            raise kernel.cannot(f"hide {path!a}", problem.errno) from None
+        finally:
+            os.close(folder)
+
     def close(self) -> None:
         """Let nothing be changed here any more."""
         os.close(self._top)
+        for each in self._covers:
+            closed = REMOUNT | BIND | READ_ONLY | NO_SUID | NO_DEV | NO_EXEC
+            kernel.mount("none", f"/proc/self/fd/{each}", closed)
+            os.close(each)
         kernel.mount("none", self.at, REMOUNT | BIND | READ_ONLY | NO_SUID | NO_DEV | NO_EXEC)
 
     def _make(self, folder: int, name: str, kind: int, target: str = "") -> None:
         """Make the name, unless it is there, or the folder is one of the host."""
         if not name:
             raise Refused("a view of the host is no place in it", "name the folders")
-        if os.fstat(folder).st_dev != self._device:
+        if os.fstat(folder).st_dev not in self._devices:
             return
         try:
             if stat.S_ISLNK(kind):

@@ -18,13 +18,19 @@ _COUNTS = (ADOPTED, SEALED, MANIFEST, INHERITED, BACK)
 
 
 def expired(store: StoreFolder, name: str) -> None:
-    """Write that `name` expires. A disk that is too full even for that must not stay so: then `late` does it.
+    """Write that `name` expires, and that it was the newest of its job if so.
 
-    But not where it is counted: OSError, and it does not expire.
+    A disk that is too full even for that must not stay so: then `late` does it. But not where it is counted: OSError,
+    and it does not expire.
     """
+    from ..policy import newest  # noqa: PLC0415  (as this is loaded: only where something expires)
+
     if limits.keeps_count(store):
+        newest.leave(store, name)
         chain.add(store, EXPIRED, name)
         return
+    with _unless_full():
+        newest.leave(store, name)
     with _unless_full():
         chain.add(store, EXPIRED, name)
 

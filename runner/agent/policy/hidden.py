@@ -28,6 +28,11 @@ def show(sources: Iterable[str]) -> None:
     _sources[:] = [tuple(sources)]
 
 
+def places() -> tuple[str, ...]:
+    """These folders."""
+    return tuple(sorted(map(os.fsdecode, _places)))
+
+
 def opened(top: bytes) -> int:
     """The folder `top` of a source as a descriptor. Raises OSError.
 

@@ -20,6 +20,7 @@ from ..host import noted
 from ..host import room as rooms
 from ..host.contract.room import KeepRoom, LookAtRoom, RoomThere
 from ..host.room import Guard, Room
+from ..policy import hidden, limits
 from ..store import receivers
 from ..store.layout import open_store, read_json
 
@@ -83,11 +84,13 @@ def _receiver(options: KeepRoom) -> Receiver | None:
     """The one that hears a stranger, None where there is none."""
     if not options.confined:
         return None
-    from ..confined import receiver  # noqa: PLC0415  (few want it)
+    from ..confined import programs, receiver  # noqa: PLC0415  (few want it)
 
     # As it is named, also behind a link: so it is in what the program is told.
     received = (f"{options.folder}/.incoming/{options.partial}",) if options.partial else ()
-    return receiver.prepared((*received, *options.writes), options.reads)
+    # Whoever has a key has another rsync hear him, and nothing else.
+    beyond = programs.beyond(options.argv[0], ()) if limits.is_bound() else ()
+    return receiver.prepared((*received, *options.writes), options.reads, (*hidden.places(), *beyond))
 
 
 class _GuardedEnd(NamedTuple):

@@ -79,6 +79,11 @@ class StoreFolder(NamedTuple):
         return self.runner / "freed.json"
 
     @property
+    def left(self) -> Path:
+        """Of each job the newest snapshot, where that expired and older ones stayed."""
+        return self.runner / "left.json"
+
+    @property
     def disk(self) -> Path:
         """On which disk the store was made."""
         return self.runner / "disk.json"

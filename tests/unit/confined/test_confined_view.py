@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import struct
+from pathlib import Path
 
 import pytest
 
+from runner.agent.confined import programs
 from runner.agent.confined.calls import ALLOW, ERRNO, MACHINES, refusing
 from runner.agent.confined.receiver import _CONNECTED
-from runner.agent.confined.view import View, places
+from runner.agent.confined.view import LOCAL, View, places
 from runner.hosts import ssh_through
 
 NO, NONE, NO_TERMINAL = (ERRNO | number for number in (errno.EPERM, errno.ENOSYS, errno.ENOTTY))
@@ -48,6 +50,34 @@ def test_nothing_can_be_executed_but_what_is_of_the_host_s_programs() -> None:
 
 def test_without_a_place_nothing_is_writable() -> None:
     assert not any(place.writable for place in places(View(reads=("/srv/old",)), ("/", "/usr", "/usr/share")))
+
+
+def test_what_is_hidden_is_empty_but_for_what_is_named_in_it() -> None:
+    """Also where a disk is mounted there, and where it is among the programs."""
+    hidden = ("/srv/store", "/srv/other", "/opt/third", "/home/fourth")
+    view = View(("/srv/store/.incoming/one",), ("/srv", "/srv/store/old"), hidden=hidden)
+    seen = places(view, ("/", "/srv/other", "/srv/other/deep", "/srv/store/old/disk", "/srv/data"))
+    assert [place.path for place in seen if place.empty] == ["/opt/third", "/srv/other", "/srv/store"]
+    assert [place.path for place in seen if place.path.startswith("/srv")] == [
+        "/srv", "/srv/data", "/srv/other", "/srv/store", "/srv/store/.incoming/one", "/srv/store/old",
+        "/srv/store/old/disk",
+    ]  # fmt: skip
+
+
+def test_of_what_nobody_needs_of_the_programs_only_programs_and_libraries_are_seen() -> None:
+    seen = places(View(("/opt/store/.incoming/one",), hidden=("/opt", "/usr/local")), ("/usr/local/src", "/opt/more"))
+    local = {place.path: place.runs for place in seen if place.path.startswith(("/usr/", "/opt"))}
+    assert local == {"/usr/local": False, **dict.fromkeys(LOCAL, True), "/opt/store/.incoming/one": True}
+    assert next(place for place in seen if place.path == "/usr/local").empty
+
+
+def test_what_is_lent_is_not_hidden_nor_where_the_program_may_have_libraries(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    assert programs.beyond("sh", (), cache) == ("/usr/local", "/opt")
+    assert programs.beyond("sh", ("/usr", "/opt/own"), cache) == ("/opt",)
+    assert programs.beyond("sh", ("/",), cache) == ()
+    cache.write_bytes(b"\0/opt/lib/libz.so.1\0")
+    assert programs.beyond("sh", (), cache) == ("/usr/local",)
 
 
 def decided(steps: bytes, machine: int, number: int, *words: int) -> int:
