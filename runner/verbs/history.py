@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
+from runner.engine.asking import ask
 from runner.engine.journal import Journal
-from runner.engine.probe import ask
 from runner.hosts.transport import Transport
 from runner.jobs.history import follow, heads
 from runner.jobs.history.follow import HistoryBefore, HistoryLook
@@ -23,6 +23,8 @@ from runner.verbs.spare import Spare
 
 # Of so many pages a history is followed at once; nobody works that much between two looks.
 _PAGES = 50
+# So many seconds all the pages of a store may take: no job begins before, and its host may be slow on purpose.
+_PATIENCE = 120.0
 
 
 class HistoryDesk(Protocol):
@@ -103,15 +105,24 @@ class StoresPast:
         return follow.look(before, now, stored, facts.at)
 
     def _rest(self, store: Store, first: follow.Standing, start: str) -> follow.Standing:
-        """All lines, where the first answer has not all of them; RunnerError where they are too many."""
+        """All lines up to the first that does not follow, where the first answer has not all of them.
+
+        RunnerError where they are too many, or take too long.
+        """
         lines, at = list(first.lines), follow.missing(first, start)
+        pages, begun = follow.Pages(start), self._desk.now()
+        follows = at is None or pages.follow(lines)
         for _ in range(_PAGES):
-            if at is None:
+            if at is None or not follows:
                 # Whoever works on the store meanwhile adds more than there were.
                 return first._replace(lines=tuple(lines[: follow.between(start, first.head)]))
             verb = heads.question(self._desk.site, store, at.text)
-            more = heads.answer(ask(self._desk.transports[store.host], verb, {}))
+            left = _PATIENCE - (self._desk.now() - begun).total_seconds()
+            if left <= 0:
+                raise RunnerError(f"its lines since the last look did not come within {_PATIENCE:.0f} s")
+            more = heads.answer(ask(self._desk.transports[store.host], verb, {}, within=min(left, _PATIENCE)))
             lines += more.lines
+            follows = pages.follow(more.lines)
             at = follow.missing(more._replace(head=first.head), at.text) if more.lines else None
         raise RunnerError("it has too many lines since the last look")
 

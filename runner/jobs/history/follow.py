@@ -146,6 +146,23 @@ def _followed(before: HistoryBefore, standing: ChainStanding) -> tuple[Story, li
     return (story, lines) if on_the_way and story.head == head_of(standing.head) else None
 
 
+class Pages:
+    """The lines since a head, which are followed as they come."""
+
+    def __init__(self, start: str) -> None:
+        """None yet."""
+        self._story = Story(head_of(start))
+
+    def follow(self, lines: Sequence[str]) -> bool:
+        """Go on by these; False at the first that does not follow."""
+        try:
+            for each in lines:
+                self._story.tell(_raw(each))
+        except Broken:
+            return False
+        return True
+
+
 def accepted(before: HistoryBefore, standing: ChainStanding, stored: StoreFacts, at: datetime) -> KnownHistory | None:
     """What a person takes as known: the history as it is, and the snapshots that are there; None where it is none.
 
