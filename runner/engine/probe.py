@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -20,20 +20,15 @@ from typing import Any
 from runner.hosts import boot, kept
 from runner.hosts.session import KEPT_OUT
 from runner.hosts.transport import Local, Result, Transport
-from runner.model.errors import RunnerError
 from runner.model.facts import STAND_IN, Facts, HostFacts, Probe, Reading, StoreFacts
 from runner.model.site import Host, Site
 from runner.model.text import excerpt, printable
 from runner.tools import agent, bug, trust
-from runner.tools.answers import ANSWER, json_object, last_object, understood
+from runner.tools.answers import json_object, last_object, understood
 
 _PATIENCE = 120.0
 
-_LONGEST = 6 * 3600.0
-
-# How much of a line that cannot be read is shown, and what to do about it.
-_SHOWN = 60
-_MEND = "run it again; if it stays so, look for what prints into the output of ssh or python3 on that host"
+MEND = "run it again; if it stays so, look for what prints into the output of ssh or python3 on that host"
 
 _HANGS = "look there for a disk or a mount that hangs"
 _PYTHON = "see that python3 there is 3.9 or later, and works"
@@ -137,11 +132,11 @@ def _read(name: str, transport: Transport, program: bytes, question: Mapping[str
     if result.exit != 0:
         return _unread(name, result)
     if result.cut:
-        return HostFacts(name=name, error=f"its answer is longer than {len(result.out) >> 20} MiB", do=_MEND)
+        return HostFacts(name=name, error=f"its answer is longer than {len(result.out) >> 20} MiB", do=MEND)
     try:
         facts = _understood(name, question, json_object(result.out))
     except ValueError as error:
-        return HostFacts(name=name, error=f"its answer makes no sense: {printable(str(error))}", do=_MEND)
+        return HostFacts(name=name, error=f"its answer makes no sense: {printable(str(error))}", do=MEND)
     return facts if facts.error else replace(facts, shell=excerpt(result.shell.decode("utf-8", "replace")))
 
 
@@ -159,7 +154,7 @@ def _understood(name: str, question: Mapping[str, Any], answer: Mapping[str, Any
         + [each for each, known in readings.items() if known is None]
     )
     if lacking:
-        return HostFacts(name=name, error=f"its answer lacks {', '.join(lacking)}", do=_MEND)
+        return HostFacts(name=name, error=f"its answer lacks {', '.join(lacking)}", do=MEND)
     return replace(
         facts,
         stores={store: known for store, known in stores.items() if known},
@@ -171,11 +166,11 @@ def _unread(name: str, result: Result) -> HostFacts:
     """A host that gave no answer: what each kind of failure is, and what to do about it."""
     answer = last_object(result.out)
     if answer.get("error"):
-        return HostFacts(name=name, error=excerpt(answer["error"]), do=excerpt(answer.get("do", "")) or _MEND)
+        return HostFacts(name=name, error=excerpt(answer["error"]), do=excerpt(answer.get("do", "")) or MEND)
     do = result.do
     if not do and not result.lost:
         do = _HANGS if result.timed_out else _PYTHON
-    return HostFacts(name=name, error=result.why or _why(result), do=do)
+    return HostFacts(name=name, error=result.why or why(result), do=do)
 
 
 def _part(answer: Mapping[str, Any], table: str, name: str) -> object:
@@ -211,55 +206,8 @@ def _reading(answer: object) -> Reading | None:
         return Reading(exit=None, err=f"the answer makes no sense: {printable(str(error))}")
 
 
-def ask(transport: Transport, verb: tuple[str, ...], question: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The JSON object that a READ verb answers; RunnerError with its reason where it does not."""
-    answers: list[Mapping[str, Any]] = []
-
-    def heard(answer: Mapping[str, Any]) -> None:
-        if answers:
-            # There may be no end of them.
-            raise RunnerError(f"{transport.host}: it answered {verb[0]} more than once", do=_MEND)
-        answers.append(answer)
-
-    ask_lines(transport, verb, question, heard)
-    return answers[0] if answers else {}
-
-
-def ask_lines(
-    transport: Transport, verb: tuple[str, ...], question: Mapping[str, Any], heard: Callable[[Mapping[str, Any]], None]
-) -> None:
-    """Tell `heard` of every JSON line that a READ verb prints, as they come.
-
-    RunnerError for the reason that the verb gives, and where a line cannot be read: nothing is heard after that.
-    """
-    rest = b""
-
-    def hear(text: bytes) -> None:
-        try:
-            answer = json_object(text)
-        except ValueError:
-            start = printable(text[:_SHOWN])
-            error = f"{transport.host}: the answer to {verb[0]} cannot be read: {start}"
-            raise RunnerError(error, do=_MEND) from None
-        if "error" in answer:
-            raise RunnerError(excerpt(answer["error"]), do=excerpt(answer.get("do", "")))
-        heard(answer)
-
-    def sink(chunk: bytes) -> None:
-        nonlocal rest
-        *lines, rest = (rest + chunk).split(b"\n")
-        # What is raised here ends the command: what cannot be read may go on for ever.
-        for text in (*lines, *([rest] if len(rest) > ANSWER else ())):
-            hear(text)
-
-    result = boot.run_agent(transport, runner_agent(), verb, question, timeout=_LONGEST, sink=sink)
-    if rest and result.exit == 0:
-        hear(rest)
-    if result.exit != 0:
-        raise RunnerError(f"{transport.host}: {_why(result)}")
-
-
-def _why(result: Result) -> str:
+def why(result: Result) -> str:
+    """Why an agent gave no answer."""
     answer = last_object(result.out)
     if answer.get("error"):
         return excerpt(f"{answer['error']}; {answer.get('do', '')}")

@@ -121,13 +121,19 @@ def reap(at: At) -> Argv:
 
 
 def keep_room(
-    program_path: str, folder: str, *, partial: str = "", by_hand: bool = False, only: Only | None = None
+    program_path: str,
+    folder: str,
+    *,
+    partial: str = "",
+    by_hand: bool = False,
+    aside: str = "",
+    only: Only | None = None,
 ) -> Argv:
-    """Run the command whose words follow, and end it before it takes the last of the disk that `folder` is on.
+    """Run the command whose words follow, and end it before it takes the last of a disk that it writes to.
 
-    With `only` it is confined to that: it hears another host.
+    That is `folder`, and `aside` if it is named. With `only` it is confined to that: it hears another host.
     """
-    options = KeepRoom(folder, ("rsync",), partial, by_hand=by_hand)
+    options = KeepRoom(folder, ("rsync",), partial, by_hand=by_hand, writes=(aside,) if aside else ())
     if only:
         options = options._replace(confined=True, writes=only.writes, reads=only.reads)
     *words, _ = argv("keep-room", options)

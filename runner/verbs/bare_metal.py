@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runner.engine.probe import ask
+from runner.engine.asking import ask
 from runner.jobs.database.agent import DatabaseServer
 from runner.jobs.database.dump import server_of
 from runner.jobs.snapshots import inventory

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from runner.engine.probe import ask, ask_lines
+from runner.engine.asking import LONGEST, ask, ask_lines
 from runner.jobs.history import heads
 from runner.jobs.snapshots.lost import gone
 from runner.jobs.snapshots.when import moment_of, pick
@@ -121,7 +121,8 @@ def search(app: App, pattern: str, names: Sequence[str], when: str) -> tuple[lis
             continue
         try:
             verb = agent.search(holding.facts.path, chosen.name)
-            answer = agent.sure(ask(app.transports[holding.store.host], verb, {"pattern": pattern}), agent.NamesFound)
+            matching = ask(app.transports[holding.store.host], verb, {"pattern": pattern}, within=LONGEST)
+            answer = agent.sure(matching, agent.NamesFound)
         except RunnerError as error:
             unread[holding.store.name] = error.text
             continue
@@ -190,7 +191,7 @@ def unique(app: App, holding: Holding) -> Mapping[str, tuple[int, int]]:
     transport, path = app.transports[holding.store.host], holding.facts.path
     gains = {}
     for snapshot in holding.sealed[:-1]:
-        gains[snapshot.name] = agent.gain(ask(transport, agent.freed(path, snapshot.name), {}))
+        gains[snapshot.name] = agent.gain(ask(transport, agent.freed(path, snapshot.name), {}, within=LONGEST))
     return gains
 
 
@@ -220,7 +221,7 @@ def pinning(app: App, when: str, store: str, until: str, why: str) -> Plan:
 def versions_of(app: App, holding: Holding, question: Mapping[str, str]) -> agent.Versions:
     """What `find` answers of that store; raises RunnerError."""
     verb = agent.find(holding.facts.path)
-    return agent.sure(ask(app.transports[holding.store.host], verb, question), agent.Versions)
+    return agent.sure(ask(app.transports[holding.store.host], verb, question, within=LONGEST), agent.Versions)
 
 
 def _pick(app: App, holding: Holding, when: str) -> Snapshot | str:

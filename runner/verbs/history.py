@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
+from runner.engine.asking import ask
 from runner.engine.journal import Journal
-from runner.engine.probe import ask
 from runner.hosts.transport import Transport
 from runner.jobs.history import follow, heads
 from runner.jobs.history.follow import HistoryBefore, HistoryLook
@@ -23,6 +23,8 @@ from runner.verbs.spare import Spare
 
 # Of so many pages a history is followed at once; nobody works that much between two looks.
 _PAGES = 50
+# So many seconds all the pages of a store may take: no job begins before, and its host may be slow on purpose.
+_PATIENCE = 120.0
 
 
 class HistoryDesk(Protocol):
@@ -96,22 +98,39 @@ class StoresPast:
         now = heads.standing(store, facts) if stored.exists else follow.Standing("", ())
         try:
             now = self._rest(store, now, before.head) if now else None
+            first = follow.earlier(before) if now and not now.broken else ""
+            way = self._since(store, first) if first else None
         except RunnerError as error:
             return HistoryLook(before=before, now=before.known, problem=error.text)
         if now is None:
             return HistoryLook(before=before, now=before.known, problem="it could not be read, or the answer is none")
-        return follow.look(before, now, stored, facts.at)
+        return follow.look(before, now, stored, facts.at, way)
+
+    def _since(self, store: Store, head: str) -> follow.Standing:
+        """All lines since a head, "" for all there are; RunnerError where the store does not say."""
+        verb = heads.question(self._desk.site, store, head)
+        standing = heads.answer(ask(self._desk.transports[store.host], verb, {}, within=_PATIENCE))
+        return self._rest(store, standing, head)
 
     def _rest(self, store: Store, first: follow.Standing, start: str) -> follow.Standing:
-        """All lines, where the first answer has not all of them; RunnerError where they are too many."""
+        """All lines up to the first that does not follow, where the first answer has not all of them.
+
+        RunnerError where they are too many, or take too long.
+        """
         lines, at = list(first.lines), follow.missing(first, start)
+        pages, begun = follow.Pages(start), self._desk.now()
+        follows = at is None or pages.follow(lines)
         for _ in range(_PAGES):
-            if at is None:
+            if at is None or not follows:
                 # Whoever works on the store meanwhile adds more than there were.
                 return first._replace(lines=tuple(lines[: follow.between(start, first.head)]))
             verb = heads.question(self._desk.site, store, at.text)
-            more = heads.answer(ask(self._desk.transports[store.host], verb, {}))
+            left = _PATIENCE - (self._desk.now() - begun).total_seconds()
+            if left <= 0:
+                raise RunnerError(f"its lines since the last look did not come within {_PATIENCE:.0f} s")
+            more = heads.answer(ask(self._desk.transports[store.host], verb, {}, within=min(left, _PATIENCE)))
             lines += more.lines
+            follows = pages.follow(more.lines)
             at = follow.missing(more._replace(head=first.head), at.text) if more.lines else None
         raise RunnerError("it has too many lines since the last look")
 
@@ -137,8 +156,8 @@ class StoresPast:
         with suppress(RunnerError):
             stores = {store.name: store for store in self._desk.site.stores}
             for name, before in self.before().items():
-                if head := heads.last(before):
-                    listed.append(_note(heads.line_of(stores[name], head)))
+                if line := heads.head_line(stores[name], before):
+                    listed.append(_note(line))
                 doubt = heads.standing_doubt(stores[name], before.known) if before.known else None
                 listed += [doubt] if doubt and doubt.cause not in mentioned else []
             listed += [heads.accepted_by(stores, each) for each in self._desk.journal.histories.untold()]
@@ -176,9 +195,7 @@ class StoresPast:
             raise UsageError(
                 f"this is not the head that store {name} has now: {now}", do=f"see what changed: runner history {name}"
             )
-        verb = heads.question(self._desk.site, store, "")
-        whole = heads.answer(ask(self._desk.transports[store.host], verb, {}))
-        known = follow.accepted(look.before, self._rest(store, whole, ""), self._stored, self._desk.now())
+        known = follow.accepted(look.before, self._since(store, ""), self._stored, self._desk.now())
         if known is None or known.head != head:
             raise RunnerError(
                 f"the history of store {name} cannot be followed to that head", do="ask again, or see docs/guide.md"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from runner.engine.probe import ask
+from runner.engine.asking import ask
 from runner.jobs.database import agent, restore
 from runner.jobs.database import swap as swap_db
 from runner.jobs.database.agent import DumpFits, NewestDump, Swap, SwapStanding

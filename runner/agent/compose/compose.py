@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple, Optional
 
 from .. import durable, tree
 from ..answer import Refused, reply, shown
-from ..arguments import pairs, parse_as
+from ..arguments import MOST, pairs, parse_as
 from ..frames import Frame, frames
 from ..host.mounts import mounts
 from ..snapshots.contract.record import LeftBehind
@@ -176,7 +176,7 @@ def _compose(snapshot: ClonedSnapshot, outputs: Outputs, names: BinaryIO | None)
                 trees[point] = _taken(snapshot, point, frame, answers[point], leaving, opened)
             elif frame.source in outputs.settled:
                 point = outputs.settled[frame.source]
-                answers[point] = settled(frame, point)
+                answers[point] = settled(frame, point, os.statvfs(snapshot.store.root).f_files or MOST)
         return tuple(_finished(snapshot, point, trees, answers) for point in snapshot.cloned)
 
 

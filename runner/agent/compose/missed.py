@@ -18,6 +18,10 @@ ACCEPTED = "accepted"
 # What changed while it was copied.
 UNSTEADY = ("vanished", "changed")
 HARMLESS = (*UNSTEADY, ACCEPTED)
+# No agent knows so many: of more the counts are not the same.
+CAUSES = 100
+# Whatever else the other end may call it.
+UNEXPLAINED = "unexplained"
 
 
 class MissedNames:
@@ -46,15 +50,12 @@ class MissedNames:
 
     def without_cause(self) -> dict[str, int]:
         """By mount point how many names are missing or differ, and nobody knows why."""
-        known = (*EXCEPTIONS, *HARMLESS)
-        return {
-            point: sum(counts[cause] for cause in counts.keys() - known)
-            for point, counts in self.causes.items()
-            if counts.keys() - known
-        }
+        return {point: counts[UNEXPLAINED] for point, counts in self.causes.items() if UNEXPLAINED in counts}
 
     def note(self, point: str, path: str, cause: str) -> None:
         """Note that the name is missing or differs, and why; `path` is below the mount point."""
+        if cause not in (*EXCEPTIONS, *HARMLESS):
+            cause = UNEXPLAINED
         line = SnapshotException(posixpath.join(point, path) if path else point, cause)
         if line in self._noted:
             return

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..answer import Refused, plain, shown
+from ..arguments import MOST
 from ..frames import Frame
 from ..look.contract import FolderAttributes, Settled
 from .attributes import Attributes
@@ -34,15 +35,24 @@ class SettledFilesystem(NamedTuple):
     unsteady: str = ""
 
 
-def settled(frame: Frame, point: str) -> SettledFilesystem:
-    """What the output says; Refused where it does not end as it should, such as one that is cut off."""
-    last, unsteady = dict[str, Any](), ""
+def settled(frame: Frame, point: str, most: int = MOST) -> SettledFilesystem:
+    """What the output says; Refused where it does not end as it should, such as one that is cut off.
+
+    And where it speaks of more than `most` names: they are kept.
+    """
+    last, unsteady, kept = dict[str, Any](), "", 0
     named: dict[str, set[bytes]] = {kind: set() for kind in Fates._fields}
     try:
         for line in frame.lines():
             # All but the last, which is the answer, say something of a name.
             for kind in last.keys() & named.keys():
                 named[kind].add(os.fsencode(_text(last[kind])))
+                kept += 1
+                if kept > most:
+                    raise Refused(
+                        f"more names of {shown(point)} are gone or stay, it is said, than the disk can have",
+                        "look at the other end's runner-agent",
+                    )
             if not unsteady and "path" in last:
                 unsteady = _unsteady(last)
             last = json.loads(line)

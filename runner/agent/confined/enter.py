@@ -5,6 +5,7 @@ mount_namespaces(7), capabilities(7), seccomp(2).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 from collections.abc import Sequence
@@ -39,6 +40,9 @@ def confine(view: View, uid: int) -> None:
 
     It keeps what is open and inheritable. Raises Refused.
     """
+    # Where memory runs out the kernel ends this before what the host is for: proc_pid_oom_score_adj(5).
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")
     kernel.unshare(kernel.NEW_MOUNTS | kernel.NEW_NAMES | kernel.NEW_IPC | kernel.NEW_NET)
     kernel.mount("none", "/", kernel.ALL | kernel.PRIVATE)
     _see(view)

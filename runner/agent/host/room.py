@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,11 +78,12 @@ class Seen(NamedTuple):
 class Guard(NamedTuple):
     """A look at the room of the filesystem that a folder is on, given as a path or as a descriptor.
 
-    `system`: which part of the system is on it too, "" for none.
+    `system`: which part of the system is on it too, "" for none. `name` is the folder's.
     """
 
     folder: Path | int
     system: str
+    name: str = ""
 
     def look(self) -> Seen:
         """What is free now."""
@@ -104,7 +105,29 @@ def pause(left: Room) -> float:
 def guard(folder: Path, *, by_hand: bool = False) -> Guard:
     """For a folder that is there, or for the nearest above it that is. A person may take what is the system's."""
     here = nearest(folder.resolve())
-    return Guard(here, "" if by_hand else system_on(here))
+    return Guard(here, "" if by_hand else system_on(here), str(here))
+
+
+def guards(folder: Path, writes: Sequence[str], *, by_hand: bool = False) -> tuple[Guard, ...]:
+    """One for each filesystem that is written to, that of `folder` first.
+
+    A person who may take what is the system's there has said so of that one alone.
+    """
+    first = guard(folder, by_hand=by_hand)
+    if not writes:
+        return (first,)
+    among = mounts()
+    known = {_pool(nearest(folder.resolve()), among): first}
+    for each in writes:
+        here = nearest(Path(each).resolve())
+        known.setdefault(_pool(here, among), Guard(here, system_on(here), str(here)))
+    return tuple(known.values())
+
+
+def tightest(among: Sequence[Guard]) -> tuple[Seen, str]:
+    """What is seen of the filesystem that may be full first, and its name."""
+    looks = [(each.look(), each.name) for each in among]
+    return min(looks, key=lambda look: pause(look[0].left) if look[0].left else 0.0)
 
 
 class NotedEnd(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 from ..answer import Refused, plain, shown
 from ..arguments import MOST
 from ..compose.copies import Copy
-from ..compose.missed import ACCEPTED, EXCEPTIONS, MissedNames
+from ..compose.missed import ACCEPTED, CAUSES, EXCEPTIONS, MissedNames
 from ..frames import DONE, NOT_NEEDED, Frame, frames
 from ..rsync_lines import STATS, WHOLE, Sent, number, sent, unescaped
 from ..store import received
@@ -99,6 +99,9 @@ class Gathered:
                         numbers[statistic[1]] = number(statistic[2])
                         numbers.setdefault(b"dir", number(statistic[3] or b"0"))
                     continue
+                if max(self.added_files, len(mine)) >= self.most:
+                    error = "more names were sent, it is said, than the disk can have"
+                    raise Refused(error, "look at the other end's rsync")
                 fresh = file.transferred or file.copied
                 if brought is not None and file.linked:
                     # What was sent for it before is of another file.
@@ -120,8 +123,6 @@ class Gathered:
 
     def _add(self, file: Sent, status: os.stat_result, point: str, sums: Sums) -> None:
         self.added_files += 1
-        if self.added_files > self.most:
-            raise Refused("more names were sent, it is said, than the disk can have", "look at the other end's rsync")
         if file.created:
             return
         self.added_bytes += file.size
@@ -159,7 +160,7 @@ class Gathered:
         answer: Mapping[str, Any] = {}
         for line in frame.lines():
             answer = _object(line)
-            if "cause" in answer:
+            if "cause" in answer and len(counts) < CAUSES:
                 cause = str(answer["cause"])
                 counts[cause] = counts.get(cause, 0) + 1
                 self.missed.note(point, str(answer.get("path", "")), cause)

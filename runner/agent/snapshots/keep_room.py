@@ -36,17 +36,19 @@ HEARD = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 def keep_room(argv: Sequence[str]) -> int:
     """Run ARGV with our own standard input, output and errors, and end as it ends; or 78, where it was ended for room.
 
-    It is ended, by TERM, before less is free where FOLDER is than the last (`rooms.last`). How it ended is noted with
-    the partial, if one is named and it did not end well. Nothing of ours goes to standard output: rsync speaks there.
+    It is ended, by TERM, before less is free than the last (`rooms.last`) where FOLDER is or anything else that it
+    `writes`. How it ended is noted with the partial, if one is named and it did not end well. Nothing of ours goes to
+    standard output: rsync speaks there.
     One that is `confined` runs in a view of its own, as nobody: see `confined.enter`.
     """
     try:
         options = parse_as(KeepRoom, argv)
         if not options.argv:
             raise Refused("no command is named", "see docs/store.md")
-        guard = rooms.guard(Path(options.folder), by_hand=options.by_hand)
+        guards = rooms.guards(Path(options.folder), options.writes, by_hand=options.by_hand)
         # An open folder stays where it is, whatever is mounted over it or moved meanwhile.
-        ended = _run(options, guard._replace(folder=os.open(str(guard.folder), os.O_RDONLY | os.O_DIRECTORY)))
+        opened = [each._replace(folder=os.open(str(each.folder), os.O_RDONLY | os.O_DIRECTORY)) for each in guards]
+        ended = _run(options, opened)
     except (Refused, OSError) as problem:
         _say(f"{problem.error}; {problem.do}" if isinstance(problem, Refused) else str(problem))
         return FAILED
@@ -63,19 +65,20 @@ def _say(text: str) -> None:
     print(f"runner-agent keep-room: {text}", file=sys.stderr)
 
 
-def _run(options: KeepRoom, guard: Guard) -> int:
-    before = guard.look()
+def _run(options: KeepRoom, guards: Sequence[Guard]) -> int:
+    before, name = rooms.tightest(guards)
     receiver = _receiver(options) if before.left else None
     # Ours until this process ends: the descriptor is never closed.
     lock = receivers.share(open_store(options.folder), options.partial) if options.partial else -1
-    ended = _watched(options, guard, receiver, lock) if before.left else _GuardedEnd(0, before.free)
+    ended = _watched(options, guards, receiver, lock) if before.left else _GuardedEnd(0, before.free, name)
     if ended.full or ended.code:
-        _note(options, ended, guard.look().free)
+        _note(options, ended, guards[0].look().free)
     if not ended.full:
         return ended.code
     bytes_free, inodes_free = ended.full
     _say(
-        f"no space left: {bytes_free:,} bytes and {inodes_free:,} inodes were free, and {options.argv[0]} may not go on"
+        f"no space left for {ended.name!a}: {bytes_free:,} bytes and {inodes_free:,} inodes were free, "
+        f"and {options.argv[0]} may not go on"
     )
     return NO_ROOM
 
@@ -96,14 +99,17 @@ def _receiver(options: KeepRoom) -> Receiver | None:
 class _GuardedEnd(NamedTuple):
     """How the program ended, a signal negative; `full`: what was free when we ended it for room, None where we did not.
 
+    `name` is where.
+
     That is less than afterwards: the draft of a file that rsync does not keep goes with it.
     """
 
     code: int
     full: Room | None
+    name: str = ""
 
 
-def _watched(options: KeepRoom, guard: Guard, receiver: Receiver | None, lock: int) -> _GuardedEnd:
+def _watched(options: KeepRoom, guards: Sequence[Guard], receiver: Receiver | None, lock: int) -> _GuardedEnd:
     """Run it to its end, or until nothing is left. `lock` is the descriptor of the store's, -1 without a partial."""
     argv, prctl = options.argv, _prctl()
     # What rsync has forked is ours when rsync is gone, so that nobody writes any more when we say that it failed.
@@ -115,15 +121,15 @@ def _watched(options: KeepRoom, guard: Guard, receiver: Receiver | None, lock: i
     with contextlib.suppress(OSError):
         # Who is to end it must not wait for a processor behind it.
         os.nice(EAGER)
-    deadline, full = math.inf, None
+    deadline, full, name = math.inf, None, ""
     while True:
         gone, status = os.waitpid(pid, os.WNOHANG)
         if gone:
             break
-        seen = None if full else guard.look()
+        seen, where = (None, "") if full else rooms.tightest(guards)
         left = seen.left if seen else None
         if seen and not left:
-            deadline, full = time.monotonic() + GRACE, seen.free
+            deadline, full, name = time.monotonic() + GRACE, seen.free, where
             _end(signal.SIGTERM, pid)
         elif time.monotonic() > deadline:
             deadline = math.inf
@@ -140,7 +146,7 @@ def _watched(options: KeepRoom, guard: Guard, receiver: Receiver | None, lock: i
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
     if receiver and code == receiver.no_memory:
         _say(receiver.too_much(argv[0]))
-    return _GuardedEnd(code, full)
+    return _GuardedEnd(code, full, name)
 
 
 def _noted(options: KeepRoom, lock: int, pid: int, go: int) -> str:

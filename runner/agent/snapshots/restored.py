@@ -43,6 +43,8 @@ from .contract_restored import (
 
 PASSED = 0o711
 MADE = ".made"
+# As the kernel follows: path_resolution(7).
+_LINKS = 40
 
 
 def make(argv: Sequence[str]) -> int:
@@ -143,19 +145,48 @@ def received(argv: Sequence[str]) -> int:
 
 def _take(place: Path) -> int:
     """Give to root what belongs to one of those that receive, without what it might do as another; how many names."""
-    if os.geteuid() != 0 or not os.path.lexists(place):
+    if os.geteuid() != 0:
         return 0
-    count = 0
-    with tree.parent_of(str(place.parent), (os.fsencode(place.name),)) as parent:
-        count += _owned_by_nobody(parent, os.fsencode(place.name))
-        if not place.is_dir() or place.is_symlink():
-            return count
-        top = tree.folder(parent, os.fsencode(place.name))
-    try:
-        count += sum(_owned_by_nobody(parent, entry.name) for parent, _, entry in tree.names(top))
-    finally:
-        os.close(top)
+    name = os.fsencode(place.name)
+    with contextlib.ExitStack() as opened:
+        try:
+            parent = _parent(place)
+            opened.callback(os.close, parent)
+            status = tree.status(parent, name)
+        except FileNotFoundError:
+            return 0
+        count = int(_owned_by_nobody(parent, name))
+        if stat.S_ISDIR(status.st_mode):
+            top = tree.folder(parent, name)
+            opened.callback(os.close, top)
+            count += sum(_owned_by_nobody(folder, entry.name) for folder, _, entry in tree.names(top))
     return count
+
+
+def _parent(place: Path) -> int:
+    """A descriptor of the folder that it is in, where no links but ours lead; raises OSError."""
+    here, left, links = os.open("/", tree.FOLDER), os.fsencode(place.parent).split(b"/"), 0
+    try:
+        while left:
+            name = left.pop(0) or b"."
+            held = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+            try:
+                status = os.fstat(held)
+                if stat.S_ISLNK(status.st_mode) and status.st_uid in trust.TRUSTED and links < _LINKS:
+                    # The link that was looked at, whatever has its name now.
+                    leads, links = os.readlink(b"", dir_fd=held), links + 1
+                    left = [*leads.split(b"/"), *left]
+                    deeper = os.open("/", tree.FOLDER) if leads.startswith(b"/") else os.dup(here)
+                else:
+                    deeper = tree.folder(here, name)
+            finally:
+                os.close(held)
+            os.close(here)
+            here = deeper
+    except BaseException:
+        os.close(here)
+        raise
+    return here
 
 
 def _owned_by_nobody(parent: int, name: bytes) -> bool:

@@ -82,14 +82,16 @@ class HistoryLook:
         return not (self.problem or self.doubt or self.gone or self.strange)
 
 
-def look(before: HistoryBefore, standing: ChainStanding, stored: StoreFacts, at: datetime) -> HistoryLook:
-    """Follow the lines that a store answers from what is known of it."""
+def look(
+    before: HistoryBefore, standing: ChainStanding, stored: StoreFacts, at: datetime, way: ChainStanding | None = None
+) -> HistoryLook:
+    """Follow the lines that a store answers from what is known of it; `way` are those since `earlier`, if it is any."""
     known, shown = before.known, HistoryLook(before=before, head=standing.head, problem=standing.broken)
     if standing.broken:
         return replace(shown, now=known)
     if not known and not before.answered and not standing.head:
         return shown
-    reached = _followed(before, standing)
+    reached = _followed(before, standing, way)
     if reached is None:
         return replace(shown, now=_doubted(before, stored, HistoryDoubt.ANOTHER, at))
     story, lines = reached
@@ -129,7 +131,35 @@ def look(before: HistoryBefore, standing: ChainStanding, stored: StoreFacts, at:
     return replace(shown, now=now)
 
 
-def _followed(before: HistoryBefore, standing: ChainStanding) -> tuple[Story, list[ChainLine]] | None:
+def earlier(before: HistoryBefore) -> str:
+    """The first head below the known one that a step was answered since; it has to lead there. "" for none.
+
+    Another run may have looked meanwhile, and seen the store go on, before the step was in the journal.
+    """
+    return min(_lower(before), default=Head()).text
+
+
+def _lower(before: HistoryBefore) -> frozenset[Head]:
+    start = head_of(before.head)
+    return frozenset(head for each in before.answered if 0 < (head := head_of(each.head)).number < start.number)
+
+
+def _leads(lower: frozenset[Head], way: ChainStanding | None, start: Head) -> bool:
+    """Whether the lines lead from the first of these by way of the others to what is known."""
+    story = Story(min(lower))
+    passed = {story.head}
+    try:
+        for each in way.lines if way else ():
+            story.tell(_raw(each))
+            passed.add(story.head)
+    except Broken:
+        return False
+    return passed >= {*lower, start}
+
+
+def _followed(
+    before: HistoryBefore, standing: ChainStanding, way: ChainStanding | None = None
+) -> tuple[Story, list[ChainLine]] | None:
     """The lines told from what is known on; None where they do not lead to the head by way of all that was answered."""
     known = before.known
     start = head_of(before.head)
@@ -141,9 +171,28 @@ def _followed(before: HistoryBefore, standing: ChainStanding) -> tuple[Story, li
             passed.add(story.head)
     except Broken:
         return None
+    if (lower := _lower(before)) and not _leads(lower, way, start):
+        return None
     awaited = {head_of(each.head) for each in before.answered}
-    on_the_way = all(head in passed for head in awaited if head.number >= start.number)
+    on_the_way = all(head in passed for head in awaited - lower if head.number)
     return (story, lines) if on_the_way and story.head == head_of(standing.head) else None
+
+
+class Pages:
+    """The lines since a head, which are followed as they come."""
+
+    def __init__(self, start: str) -> None:
+        """None yet."""
+        self._story = Story(head_of(start))
+
+    def follow(self, lines: Sequence[str]) -> bool:
+        """Go on by these; False at the first that does not follow."""
+        try:
+            for each in lines:
+                self._story.tell(_raw(each))
+        except Broken:
+            return False
+        return True
 
 
 def accepted(before: HistoryBefore, standing: ChainStanding, stored: StoreFacts, at: datetime) -> KnownHistory | None:

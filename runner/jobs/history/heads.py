@@ -49,8 +49,17 @@ def before(
 
 def last(known: HistoryBefore) -> str:
     """The head that a message has: the last one that was answered or proven; "" for none."""
-    newest = max(known.answered, key=lambda each: each.place, default=None)
+    newest = max((each for each in known.answered if each.head), key=lambda each: each.place, default=None)
     return newest.head if newest else known.head
+
+
+def head_line(store: Store, known: HistoryBefore) -> str:
+    """The line of a message about its last head, and whose word that is; "" where there is none."""
+    head = last(known)
+    if not head or head == known.head:
+        return line_of(store, head) if head else ""
+    proven = f"; the last that is proven: {known.head}" if known.head else ""
+    return f"{line_of(store, head)} (said by {store.host}, not yet proven{proven})"
 
 
 def question(site: Site, store: Store, head: str) -> tuple[str, ...]:

@@ -102,6 +102,11 @@ class RestoreRoute:
         return restored.inside(self.closed) if self.request.to else ""
 
     @property
+    def at_aside(self) -> str:
+        """The same."""
+        return self.host.at(self.aside) if self.aside else ""
+
+    @property
     def folder(self) -> str:
         """What it is restored to."""
         return self.request.to or restored.inside(self.closed)
@@ -129,7 +134,7 @@ class RestoreRoute:
     @property
     def only(self) -> agent.Only | None:
         """What it sees that receives; None where it is not confined."""
-        writes = (self.at_place, self.host.at(self.aside)) if self.whole else (self.at_new,)
+        writes = (self.at_place, self.at_aside) if self.whole else (self.at_new,)
         reads = ssh.rsh(self.site.state)[-1:] if self.host.name == self.site.controller else ()
         return agent.Only(writes=writes, reads=reads) if self.confined else None
 
@@ -160,7 +165,7 @@ class RestoreRoute:
             target=(f"{host.name}:" if self.far and host.name != home else "") + place.rstrip("/") + "/",
             rsh=ssh.rsh(self.site.state) if self.far else (),
             checksum=rsync.checksum(self.facts.hosts[host.name].rsync, self.facts.hosts[keeper.name].rsync),
-            keep=agent.keep_room(program, self.at_new, by_hand=True, only=only),
+            keep=agent.keep_room(program, self.at_new, by_hand=True, aside=self.at_aside, only=only),
             confined=only is not None,
             looks=agent.confine(program, (self.at_folder, *only.reads)) if only and only.reads else (),
             less=self.less,

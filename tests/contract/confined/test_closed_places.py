@@ -209,3 +209,24 @@ def test_what_was_cut_off_does_not_stay_with_what_received_it(here: Path) -> Non
     answer = execute((*PROGRAM, "received", str(closed), f"--place={to}/home/ann")).answer
     assert answer == {"closed": str(closed), "taken": 1}, said
     assert (left.stat().st_uid, left.stat().st_gid, left.stat().st_mode & 0o7777) == (0, 0, 0o755)
+
+
+def test_nobody_leads_it_elsewhere_on_the_way_to_what_was_cut_off(here: Path) -> None:
+    closed, target, other = here / "closed", here / "to", here / "other"
+    for folder in (closed, target / "home", other / "ann"):
+        folder.mkdir(parents=True, mode=0o700)
+    (here / "link").symlink_to("to/../to")
+    theirs, ours = target / "home/user", target / "home/ours"
+    for link in (theirs, ours):
+        link.symlink_to(other)
+    (other / "ann/file").touch()
+    user = 60950
+    os.chown(other / "ann/file", user, user)
+    os.chown(theirs, 65534, 65534, follow_symlinks=False)
+    assert execute((*PROGRAM, "received", str(closed), f"--place={theirs}/ann/file")).code != 0
+    assert (other / "ann/file").stat().st_uid == user
+    # Where root has put a link himself it is the way, and what is not there is none.
+    answer = execute((*PROGRAM, "received", str(closed), f"--place={here}/link/home/nobody/x")).answer
+    assert answer["taken"] == 0
+    answer = execute((*PROGRAM, "received", str(closed), f"--place={here}/link/home/ours/ann")).answer
+    assert answer["taken"] == 1 and (other / "ann/file").stat().st_uid == 0

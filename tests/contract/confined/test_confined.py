@@ -331,3 +331,8 @@ def test_a_restore_gets_back_what_is_there_and_keeps_what_it_replaces(trees: Tre
     gone = [line for line in differences(trees.source, target / "source") if "should not be there" not in line]
     assert gone == []
     assert any(aside.rglob("*"))
+
+
+def test_where_memory_runs_out_it_is_ended_before_others(store: Path) -> None:
+    said = execute((*confined(store), "cat", "/proc/self/oom_score_adj"))
+    assert (said.code, said.out) == (0, b"500\n"), said

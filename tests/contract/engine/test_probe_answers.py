@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from runner.engine import probe
+from runner.engine import asking, probe
 from runner.hosts.process import Process
 from runner.hosts.session import Session
 from runner.hosts.transport import Local
@@ -50,7 +50,7 @@ class Chatty(Local):
 
 def versions(host: Local, store: Path) -> list[Mapping[str, Any]]:
     lines: list[Mapping[str, Any]] = []
-    probe.ask_lines(host, agent.find(str(store)), {"path": "/etc"}, lines.append)
+    asking.ask_lines(host, agent.find(str(store)), {"path": "/etc"}, lines.append)
     return lines
 
 
@@ -214,7 +214,7 @@ def test_a_reading_that_is_none_hides_no_other(answer: Any) -> None:
 
 
 def test_a_line_without_an_end_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "ANSWER", 1 << 20)
+    monkeypatch.setattr(asking, "ANSWER", 1 << 20)
     with pytest.raises(RunnerError, match="chatty: the answer to find cannot be read: xxx"):
         versions(Only("x" * (8 << 20)), tmp_path)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runner.engine import probe
+from runner.engine import asking, probe
 from runner.hosts.boot import ANOTHER
 from runner.hosts.process import Process
 from runner.hosts.session import Session
@@ -46,7 +46,7 @@ def store(tmp_path: Path) -> Path:
 
 def found(way: Local, store: Path) -> list[Mapping[str, Any]]:
     lines: list[Mapping[str, Any]] = []
-    probe.ask_lines(way, agent.find(str(store)), {"path": "/etc"}, lines.append)
+    asking.ask_lines(way, agent.find(str(store)), {"path": "/etc"}, lines.append)
     return lines
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runner.engine import execute, probe, spool
+from runner.engine import asking, execute, spool
 from runner.engine.journal import Journal
 from runner.engine.spool import Spool
 from runner.hosts.transport import Local
@@ -42,19 +42,19 @@ class Endless(Local):
 def test_who_answers_one_question_twice_is_heard_no_longer() -> None:
     many = itertools.repeat(b'{"key": 1}\n')
     with pytest.raises(RunnerError, match="endless: it answered record more than once"):
-        probe.ask(Endless(many), ("record",), {})
+        asking.ask(Endless(many), ("record",), {})
 
 
 def test_rubbish_without_end_is_not_waited_for() -> None:
     many = itertools.repeat(b"MARK\n")
     with pytest.raises(RunnerError, match="endless: the answer to diff cannot be read: MARK"):
-        probe.ask_lines(Endless(many), ("diff",), {}, lambda answer: None)
+        asking.ask_lines(Endless(many), ("diff",), {}, lambda answer: None)
 
 
 def test_a_line_without_an_end_is_given_up_where_it_is_longer_than_any_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "ANSWER", 1 << 20)
+    monkeypatch.setattr(asking, "ANSWER", 1 << 20)
     with pytest.raises(RunnerError, match="endless: the answer to record cannot be read: "):
-        probe.ask(Endless(b"[" * PIECE for _ in range(50)), ("record",), {})
+        asking.ask(Endless(b"[" * PIECE for _ in range(50)), ("record",), {})
 
 
 def test_an_output_that_is_kept_leaves_others_their_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

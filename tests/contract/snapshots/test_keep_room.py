@@ -282,3 +282,29 @@ def test_how_a_transfer_ended_is_noted_with_its_partial(tmp_path: Path) -> None:
     begun.unlink()
     assert execute((*argv, "exit 12")).code == 12
     assert not begun.exists(), "a partial that is gone is not begun again"
+
+
+@root_only
+@pytest.mark.parametrize("disk", ["tmpfs"], indirect=True)
+def test_what_is_replaced_is_kept_on_a_filesystem_that_is_guarded_too(disk: Disk, tmp_path: Path) -> None:
+    source, target, aside = tmp_path / "source", tmp_path / "target", disk.folder / "replaced"
+    for folder in (source, target, aside):
+        folder.mkdir()
+    # What is kept is copied as fast as the disk takes it: in parts that are no longer than what is left for that.
+    for number in range(64):
+        (target / f"{number}").write_bytes(bytes(MIB // 2))
+        (source / f"{number}").write_bytes(bytes(MIB // 16))
+    rsync = ("rsync", "-a", "--bwlimit=1m", "--backup", f"--backup-dir={aside}", "--", f"{source}/", f"{target}/")
+    words = ("keep-room", str(target), "--by-hand", f"--writes={aside}")
+    ended = execute((*PROGRAM, *words, "--", *rsync))
+    assert ended.code == 78 and f"no space left for {os.fspath(aside)!a}: ".encode() in ended.err, ended
+    assert disk.free().bytes >= disk.last.bytes
+    # And what is not there yet is where the nearest folder above it is.
+    assert execute((*PROGRAM, *words[:-1], f"--writes={aside}/a/b", "--", "true")).code == 78
+
+
+def test_a_person_may_go_further_in_the_folder_that_he_named_alone(tmp_path: Path) -> None:
+    (one,) = rooms.guards(Path("/"), (), by_hand=True)
+    named, *others = rooms.guards(Path("/"), (f"{tmp_path}/a", "/proc", "/var"), by_hand=True)
+    assert named == one and named.system == "" and "/proc" in [each.name for each in others]
+    assert [each.system for each in rooms.guards(Path("/proc"), ("/",), by_hand=True)] == ["", "/"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from io import BytesIO
 
@@ -153,3 +154,10 @@ def test_what_becomes_of_listed_names_is_told_before_the_answer() -> None:
 def test_a_line_that_says_nothing_clear_is_refused(line: str) -> None:
     with pytest.raises(Refused):
         settled(frame(f"{line}\n{told()}"), "/")
+
+
+@pytest.mark.parametrize(("most", "fits"), [(3, True), (2, False)])
+def test_no_more_names_are_kept_than_a_disk_can_have(most: int, fits: bool) -> None:
+    text = "".join(json.dumps({"gone": f"name {number}"}) + "\n" for number in range(3)) + told()
+    with contextlib.nullcontext() if fits else pytest.raises(Refused, match="than the disk can have"):
+        assert len(settled(frame(text), "/", most).fates.gone) == 3

@@ -135,6 +135,36 @@ def test_what_a_step_was_answered_must_lie_on_the_way() -> None:
     assert len(texts(look(ChainStanding("", ()), stored(), new))) == 1
 
 
+def test_what_a_step_was_answered_before_the_known_head_must_lead_there() -> None:
+    known = replace(KNOWN, head=head(WHOLE[:4]))
+    forged = SeenHead(head=head(chain(*PAST[:2], (SEALED, NEW))), at=parts.NOW, place=10)
+    before, said = replace(BEFORE, known=known, answered=(forged,), place=10), answer(WHOLE[4:])
+    assert follow.earlier(before) == forged.head and follow.earlier(BEFORE) == ""
+    for way in (None, answer(()), answer(WHOLE[3:]), answer(WHOLE[2:])):
+        assert follow.look(before, said, ALL, parts.NOW, way).doubt == HistoryDoubt.ANOTHER
+    # Another run looked while the step ended.
+    true = replace(forged, head=head(WHOLE[:2]))
+    later = (true, replace(true, head=head(WHOLE[:3])), replace(true, head=head(WHOLE)))
+    before = replace(before, answered=later)
+    assert follow.earlier(before) == true.head
+    assert texts(follow.look(before, said, ALL, parts.NOW, answer(WHOLE[2:]))) == []
+    assert texts(follow.look(before, said, ALL, parts.NOW, answer(WHOLE[2:3])))[0].startswith("the history of store")
+    forked = replace(before, answered=(*later, forged))
+    assert follow.look(forked, said, ALL, parts.NOW, answer(WHOLE[2:])).doubt == HistoryDoubt.ANOTHER
+
+
+def test_a_message_says_whose_word_its_head_is() -> None:
+    store, seen = parts.site().store("papio"), SeenHead(head=head(WHOLE), at=parts.NOW, place=10)
+    line = "history of store papio at server: "
+    assert heads.head_line(store, BEFORE) == line + KNOWN.head
+    told = heads.head_line(store, replace(BEFORE, answered=(seen, replace(seen, head="", place=11))))
+    proven = f"; the last that is proven: {KNOWN.head}"
+    assert told == f"{line}{seen.head} (said by server, not yet proven{proven})"
+    new = replace(BEFORE, known=None)
+    assert heads.head_line(store, replace(new, answered=(seen,))).endswith(" (said by server, not yet proven)")
+    assert heads.head_line(store, new) == ""
+
+
 def test_the_first_that_is_seen_is_taken_as_it_is_and_that_is_said() -> None:
     seen = look(answer(WHOLE), ALL, replace(BEFORE, known=None))
     assert seen.now and seen.now.taken == HeadTaken.FIRST and seen.changes == ()

@@ -10,8 +10,9 @@ from ...arguments import AbsolutePath, Count, PathWord, Rest, SnapshotNameOrNone
 class KeepRoom(NamedTuple):
     """Options of `keep-room`: `folder` is where `argv` writes; `partial` is the snapshot, where it is a store.
 
-    `by_hand`: a person waits for it, and it may go as far as on a disk of its own. `confined`: it hears a stranger, and
-    sees nothing of this host but its programs, where that partial is received, what it `writes` and what it `reads`.
+    `writes` is where else it does. `by_hand`: a person waits for it, and in `folder` it may go as far as on a disk of
+    its own. `confined`: it hears a stranger, and sees nothing of this host but its programs, where that partial is
+    received, what it `writes` and what it `reads`.
     """
 
     folder: PathWord
