@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Annotated, NamedTuple, Optional
 
-from ..arguments import Count, PathWord, Rest, SnapshotName, SnapshotsRest, SnapshotWord, Word
+from ..arguments import (
+    Count,
+    PathWord,
+    Pattern,
+    RelativePath,
+    Rest,
+    SnapshotName,
+    SnapshotNameOrNone,
+    SnapshotsRest,
+    SnapshotWord,
+    Word,
+)
 
 # How `compare-drill` and `try-dumps` end where nothing was wrong and nothing was proven: see their answers.
 UNTRIED = 3
@@ -34,6 +45,13 @@ class Bring(NamedTuple):
     argv: Rest
 
 
+class NameLine(NamedTuple):
+    """What `bring` reads of a line of `sample` or `newest-dumps`."""
+
+    snapshot: SnapshotName
+    path: RelativePath
+
+
 class DrawSample(NamedTuple):
     """Options of `sample`: `files` names of `most` bytes together, drawn from `snapshots`, and the canaries."""
 
@@ -53,7 +71,7 @@ class SampledName(NamedTuple):
     """
 
     snapshot: SnapshotName
-    path: str
+    path: RelativePath
     main: bool
     canary: bool
     started: str
@@ -137,12 +155,12 @@ class DumpLine(NamedTuple):
     over: it is newer than the one that counts, and has no record.
     """
 
-    what: str
+    what: Annotated[str, Pattern("record|dump|globals|passed|link")]
     database: str
-    snapshot: str = ""
-    path: str = ""
+    snapshot: SnapshotNameOrNone = ""
+    path: RelativePath = ""
     type: str = ""
-    time: str = ""
+    time: SnapshotNameOrNone = ""
 
 
 class DumpSummary(NamedTuple):

@@ -15,7 +15,8 @@ from ..database.server import free
 from ..frames import json_lines
 from ..store import lock, owned, trash
 from . import confined
-from .contract import Bring, DrillRoom, ScratchFolder
+from .contract import Bring, DrillRoom, NameLine, ScratchFolder
+from .heard import line_as
 
 INSIDE = ("files", "dumps", "cluster", "view")
 PASSED = 0o711
@@ -112,8 +113,8 @@ def bring(argv: Sequence[str]) -> int:
     if not words:
         raise Refused("bring has no command to run", "see docs/store.md")
     # A name that begins with # or ; would be a comment, and one with - an option.
-    lines = (line for line in json_lines(sys.stdin.buffer) if line.get("type"))
-    names = [f"./{line['snapshot']}/{line['path']}".rstrip("/") for line in lines]
+    lines = (line_as(NameLine, line) for line in json_lines(sys.stdin.buffer) if line.get("type"))
+    names = [f"./{line.snapshot}/{line.path}".rstrip("/") for line in lines]
     if not names:
         return 0
     with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
