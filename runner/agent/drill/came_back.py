@@ -12,12 +12,15 @@ from typing import Any, NamedTuple
 
 from .. import tree
 from ..answer import Refused
-from ..database import stored
+from ..database import sql, stored
 from ..database.folder import GLOBALS_END, decoded
 from ..frames import json_lines
 from .compare import digest
 from .contract import DumpLine, DumpProblem, DumpSummary
 from .heard import line_as
+
+# Ten thousand databases have thirty thousand lines of some 200 letters.
+MOST_LINES, MOST_LETTERS = 50_000, 16 << 20
 
 
 class CopiedDump(NamedTuple):
@@ -35,12 +38,17 @@ class CopiedDump(NamedTuple):
 
 
 def listed() -> tuple[list[DumpLine], DumpSummary]:
-    """What `newest-dumps` said. Raises Refused where that is cut off."""
-    lines, summary = list[DumpLine](), None
+    """What `newest-dumps` said. Raises Refused where that is cut off, or more than any server has."""
+    lines, summary, letters = list[DumpLine](), None, 0
     for line in json_lines(sys.stdin.buffer):
         summary = line_as(DumpSummary, line) if "tried" in line else None
         if summary is None:
             lines.append(line_as(DumpLine, line))
+            letters += sum(map(len, lines[-1]))
+        if len(lines) > MOST_LINES or letters > MOST_LETTERS:
+            raise Refused(
+                "the list of dumps is longer than any", "look at the store's host, and at its folder of dumps"
+            )
     if summary is None:
         raise Refused("the list of dumps is cut off", "see why the step before failed, and run the drill again")
     return lines, summary
@@ -61,9 +69,10 @@ def roles_of(folder: Path, line: DumpLine) -> str:
     try:
         with stored.parent(_way(folder, line)) as (parent, name):
             text = stored.roles(parent, name)
+        decoded_roles = sql.decoded(text)
     except (OSError, Refused):
         return ""
-    return text.decode("utf-8", "surrogateescape") if GLOBALS_END in text.splitlines() else ""
+    return decoded_roles if GLOBALS_END in text.splitlines() else ""
 
 
 def sound(folder: Path, lines: Sequence[DumpLine], wrong: list[DumpProblem]) -> list[CopiedDump]:

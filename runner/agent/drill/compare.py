@@ -56,21 +56,24 @@ def run(argv: Sequence[str]) -> int:
     owned.require_closed(Path(options.folder).parent)
     names = files = size = source = 0
     wrong: list[NameProblem] = []
+    total = 0
     summary = None
     for line in json_lines(sys.stdin.buffer):
         summary = line_as(SampleSummary, line) if "tried" in line else None
         if summary:
-            wrong += summary.wrong
+            problems = summary.wrong
         else:
             name = line_as(SampledName, line)
             checked = _check(options, name)
-            wrong += [NameProblem(name.snapshot, f"/{name.path}", what) for what in checked.wrong]
+            problems = tuple(NameProblem(name.snapshot, f"/{name.path}", what) for what in checked.wrong)
             if name.main:
                 names += 1
                 # A folder on the way to a name is compared, and not counted.
                 files += not name.canary
                 size += name.size or 0
                 source += checked.compared
+        # However many the host says, no more are kept than are told.
+        total, wrong = total + len(problems), [*wrong, *problems[: LISTED - len(wrong)]]
     if summary is None:
         raise Refused("the sample is cut off", "see why the step before failed, and run the drill again")
     canaries = summary.tried["canaries"]
@@ -86,8 +89,8 @@ def run(argv: Sequence[str]) -> int:
         attributes=summary.attributes,
         source=source,
         bytes=size,
-        total=len(wrong),
-        wrong=tuple(wrong[:LISTED]),
+        total=total,
+        wrong=tuple(wrong),
     )
     reply(_with_error(answer))
     return FAILED if wrong else UNTRIED if answer.untried else 0

@@ -39,6 +39,12 @@ class ScratchFolder(NamedTuple):
     free: Count
 
 
+class Needed(NamedTuple):
+    """What `drill-room --measure` reads of the last line of `sample` or `newest-dumps`."""
+
+    bytes: Count
+
+
 class Bring(NamedTuple):
     """Options of `bring`: the command that wants the names."""
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from runner.agent.answer import Refused
-from runner.agent.database import stored
-from runner.agent.drill import compare, scratch, try_dumps
+from runner.agent.database import sql, stored
+from runner.agent.drill import came_back, compare, scratch, try_dumps
 
 ONE, TIME = "2026-11-23T080000Z", "2026-11-23T070000Z"
 SUMMARY = {"wrong": [], "tried": {"sample": 1, "canaries": 1, "snapshots": 1}, "recorded": 1, "unchecked": 0,
@@ -191,3 +191,67 @@ def test_a_dump_is_not_restored_through_a_link_in_what_was_received(tmp_path: Pa
         assert dump.record["database"] == "babase"
     with pytest.raises(NotADirectoryError), stored.opened(f"{tmp_path}/way/tree/{way}", digest):
         pass
+
+
+def test_however_many_names_are_wrong_those_that_are_told_are_kept(plan: Path, told: Told) -> None:
+    gone = sampled(plan.parent / "own/passwd")
+    told.says(*({**gone, "path": str(number)} for number in range(300)), SUMMARY)
+    assert compare.run((str(plan / "files"), "--source=/none")) == 1
+    answer = told.answer()
+    assert (answer["total"], len(answer["wrong"]), answer["files"]) == (300, compare.LISTED, 300)
+
+
+def test_a_list_of_dumps_that_no_server_has_is_refused(plan: Path, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(came_back, "MOST_LINES", 1)
+    told.says(*listed())
+    with pytest.raises(Refused, match="the list of dumps is longer than any"):
+        try_dumps.run((str(plan),))
+
+
+def test_roles_that_are_longer_than_any_are_not_read(plan: Path, told: Told) -> None:
+    dumped(plan / "dumps" / ONE / "var")
+    with (plan / "dumps" / ONE / f"var/globals/{TIME}.sql").open("ab") as roles:
+        roles.truncate(1 << 40)
+        roles.seek(0, os.SEEK_END)
+        roles.write(ROLES.encode())
+    told.says(*listed())
+    assert try_dumps.run((str(plan),)) == 1
+    assert [each["what"] for each in told.answer()["wrong"]] == ["the dump of the roles is missing, or cut off"]
+
+
+def test_every_name_is_given_on(told: Told, tmp_path: Path) -> None:
+    told.says(*({"snapshot": ONE, "path": str(number), "type": "file"} for number in range(20_000)), SUMMARY)
+    out = tmp_path / "out"
+    assert scratch.bring(("--", "sh", "-c", f"cat > {out}")) == 0
+    assert out.read_text() == "".join(f"./{ONE}/{number}\0" for number in range(20_000))
+
+
+def test_who_wants_no_names_says_how_it_ended(told: Told) -> None:
+    told.says(*({"snapshot": ONE, "path": str(number), "type": "file"} for number in range(20_000)))
+    assert scratch.bring(("--", "sh", "-c", "exec <&-; exit 7")) == 7
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE ROLE a; \\! id",
+        "CREATE ROLE a WITH CONNECTION LIMIT 1E'\\' \\! id '",
+        "GRANT a TO b /* ' */ \\! id '",
+        "CREATE ROLE \u20acE'\\' \\! id '",
+        "CREATE ROLE a WITH PASSWORD _'\\' x'",
+        "COMMENT ON ROLE a IS 'no end",
+        "ALTER ROLE a SET b TO :c",
+    ],
+)
+def test_nothing_that_psql_could_take_for_its_own_command_is_given_to_it(statement: str) -> None:
+    with pytest.raises(Refused, match="a statement holds more than can be checked"):
+        sql.checked(statement)
+
+
+def test_what_pg_dumpall_writes_is_given_to_psql() -> None:
+    for statement in (
+        "ALTER ROLE a SET search_path TO '$user', 'public'",
+        "CREATE ROLE \"1E\" WITH PASSWORD E'a\\\\b' VALID UNTIL 'infinity'",
+        "COMMENT ON ROLE a IS '\\! it''s / no : command'",
+    ):
+        assert sql.checked(statement) == statement
