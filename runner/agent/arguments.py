@@ -52,6 +52,9 @@ PathWord = Annotated[str, WORD, PATH]
 PathsRest = Annotated[Tuple[AbsolutePath, ...], REST]  # noqa: UP006
 SnapshotsRest = Annotated[Tuple[SnapshotName, ...], REST]  # noqa: UP006
 MountPoint = Annotated[str, Pattern(f"(?:{PATH.pattern})?")]
+# A path below a folder, that leads nowhere else; "" for the folder itself.
+_NAME = r"(?!\.{1,2}(?:/|\Z))[^/\0]{1,255}"
+RelativePath = Annotated[str, Pattern(rf"(?:{_NAME}(?:/{_NAME})*)?")]
 # One name, that no program takes for an option or a path.
 FILE_NAME = Pattern(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")
 FileName = Annotated[str, FILE_NAME]

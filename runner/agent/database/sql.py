@@ -67,9 +67,18 @@ def statements(text: str) -> Iterator[str]:
 
 
 def checked(statement: str) -> str:
-    """The statement. Raises Refused where psql could take a part of it as a command."""
-    if any((piece["other"] or "") in tuple("\\:$") for piece in _PIECE.finditer(statement)):
-        raise Refused("a statement holds more than can be checked", "do it by hand")
+    """The statement. Raises Refused where psql could take a part of it as a command.
+
+    Also where psql could see it as other pieces than we do: a comment, a quote without its end, a string that begins
+    within a word or a number, or beside a letter that is none to us.
+    """
+    before = ""
+    for piece in _PIECE.finditer(statement):
+        other = piece["other"] or ""
+        inside = piece["string"] and (before == "_" or before.isalnum() or not before.isascii())
+        if inside or other in tuple("\\:$/'\"") or not other.isascii():
+            raise Refused("a statement holds more than can be checked", "do it by hand")
+        before = piece[0][-1]
     return statement
 
 

@@ -47,23 +47,26 @@ class OpenDump(NamedTuple):
 
 
 @contextlib.contextmanager
-def _parent(path: str) -> Iterator[tuple[int, bytes]]:
-    """The folder that `path` is in, open, and its name there."""
-    *folders, name = tree.components(path)
-    parent = os.open(b"/" + b"/".join(folders), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield parent, name
-    finally:
-        os.close(parent)
+def parent(path: str) -> Iterator[tuple[int, bytes]]:
+    """The folder that `path` is in, open, and its name there.
+
+    No link is followed below the `/./` in it, where what was received begins; without one nowhere.
+    """
+    top, _, below = path.rpartition("/./")
+    parts = tree.components(f"/{below}")
+    if not parts:
+        raise Refused(f"{shown(path)} names no file", "name a TIME.dump")
+    with tree.parent_of(top or "/", parts) as folder:
+        yield folder, parts[-1]
 
 
 @contextlib.contextmanager
 def opened(path: str, sha256: str) -> Iterator[OpenDump]:
     """The dump at `path`, if record and size say that it is the one planned. Raises Refused."""
-    with _parent(path) as (parent, name):
-        record = read_record(parent, _record_name(name))
+    with parent(path) as (folder, name):
+        record = read_record(folder, record_name(name))
         # Unbuffered: a program reads on where its descriptor stands.
-        with plain_file(parent, name, buffering=0) as stream:
+        with plain_file(folder, name, buffering=0) as stream:
             if record.get("sha256") != sha256:
                 raise Refused("this is not the dump that was planned: its record says so", "plan again")
             if wrong := misfit(record, name, os.fstat(stream.fileno())):
@@ -73,15 +76,17 @@ def opened(path: str, sha256: str) -> Iterator[OpenDump]:
 
 def content(path: str, sha256: str) -> bytes:
     """The dump of the roles at `path`, if it has this SHA-256. Raises Refused."""
-    with _parent(path) as (parent, name), plain_file(parent, name) as stream:
-        text = _roles(stream, name)
+    with parent(path) as (folder, name):
+        text = roles(folder, name)
     if hashlib.sha256(text).hexdigest() != sha256:
         raise Refused("this is not the dump of the roles that was planned", "plan again")
     return text
 
 
-def _roles(stream: IO[bytes], name: bytes) -> bytes:
-    text = stream.read(MOST_ROLES + 1)
+def roles(parent: int, name: bytes) -> bytes:
+    """The dump of the roles in the open folder `parent`. Raises OSError, Refused where it is no such file."""
+    with plain_file(parent, name) as stream:
+        text = stream.read(MOST_ROLES + 1)
     if len(text) > MOST_ROLES:
         error = f"the dump of the roles {shown(os.fsdecode(name))} is longer than {MOST_ROLES} bytes"
         raise Refused(error, "see what it is: a dump of roles is short")
@@ -119,7 +124,8 @@ def plain_file(parent: int, name: bytes, buffering: int = -1) -> IO[bytes]:
     return stream
 
 
-def _record_name(name: bytes) -> bytes:
+def record_name(name: bytes) -> bytes:
+    """That of the record beside the dump of this name. Raises Refused."""
     stem, _, suffix = name.rpartition(b".")
     if suffix != b"dump" or not is_name(os.fsdecode(stem)):
         raise Refused(f"{shown(os.fsdecode(name))} is not the name of a dump", "name a TIME.dump")
@@ -208,8 +214,7 @@ def _globals(top: int, time: str) -> tuple[RolesFile | None, str]:
         newest = max((name for name in names if name[:-4] <= time), default="")
         if not newest:
             return None, ""
-        with plain_file(folder, newest.encode()) as stream:
-            text = _roles(stream, newest.encode())
+        text = roles(folder, newest.encode())
     except Refused as refused:
         return None, refused.error
     else:

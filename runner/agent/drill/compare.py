@@ -19,6 +19,7 @@ from ..frames import json_lines
 from ..regular import CHUNK
 from ..store import owned
 from .contract import UNTRIED, Compared, CompareDrill, NameProblem, SampledName, SampleSummary
+from .heard import line_as
 
 LISTED = 50
 
@@ -53,26 +54,31 @@ def run(argv: Sequence[str]) -> int:
     """
     options = parse_as(CompareDrill, argv)
     owned.require_closed(Path(options.folder).parent)
-    files = size = source = 0
+    names = files = size = source = 0
     wrong: list[NameProblem] = []
+    total = 0
     summary = None
     for line in json_lines(sys.stdin.buffer):
-        summary = SampleSummary(**line) if "tried" in line else None
+        summary = line_as(SampleSummary, line) if "tried" in line else None
         if summary:
-            wrong += [NameProblem(**each) for each in line["wrong"]]
+            problems = summary.wrong
         else:
-            name = SampledName(**line)
+            name = line_as(SampledName, line)
             checked = _check(options, name)
-            wrong += [NameProblem(name.snapshot, f"/{name.path}", what) for what in checked.wrong]
+            problems = tuple(NameProblem(name.snapshot, f"/{name.path}", what) for what in checked.wrong)
             if name.main:
+                names += 1
                 # A folder on the way to a name is compared, and not counted.
                 files += not name.canary
                 size += name.size or 0
                 source += checked.compared
+        # However many the host says, no more are kept than are told.
+        total, wrong = total + len(problems), [*wrong, *problems[: LISTED - len(wrong)]]
     if summary is None:
         raise Refused("the sample is cut off", "see why the step before failed, and run the drill again")
     canaries = summary.tried["canaries"]
-    if not wrong and not files and not canaries:
+    # Whatever it says of itself: what names nothing proves nothing.
+    if not wrong and not names:
         raise Refused("there is nothing in these snapshots to restore", "see what the store holds")
     answer = Compared(
         files=files,
@@ -83,22 +89,26 @@ def run(argv: Sequence[str]) -> int:
         attributes=summary.attributes,
         source=source,
         bytes=size,
-        total=len(wrong),
-        wrong=tuple(wrong[:LISTED]),
+        total=total,
+        wrong=tuple(wrong),
     )
-    if wrong:
-        where = f" of {wrong[0].snapshot}" if wrong[0].snapshot else ""
-        more = f"; {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        error = f"{shown(wrong[0].path)}{where}: {wrong[0].what}{more}"
-        do = "the disk may be failing, or somebody wrote to the store: look at it before you need it"
-        answer = answer._replace(error=error, do=do)
-    reply(answer)
+    reply(_with_error(answer))
     return FAILED if wrong else UNTRIED if answer.untried else 0
+
+
+def _with_error(answer: Compared) -> Compared:
+    if not answer.wrong:
+        return answer
+    first = answer.wrong[0]
+    where = f" of {first.snapshot}" if first.snapshot else ""
+    more = f"; {answer.total - 1} more" if answer.total > 1 else ""
+    do = "the disk may be failing, or somebody wrote to the store: look at it before you need it"
+    return answer._replace(error=f"{shown(first.path)}{where}: {first.what}{more}", do=do)
 
 
 def _check(options: CompareDrill, name: SampledName) -> Checked:
     if not name.type:
-        return Checked(False, name.wrong)
+        return Checked(False, name.wrong or ("the store does not say what it is",))
     source = Checked(False)
     # What is gone, or not for us to read, is nothing to compare with.
     with contextlib.suppress(OSError):
@@ -109,7 +119,8 @@ def _check(options: CompareDrill, name: SampledName) -> Checked:
 def _compare_restored(folder: str, name: SampledName) -> Sequence[str]:
     parts = parts_of(os.fsencode(name.path))
     try:
-        with tree.parent_of(f"{folder}/{name.snapshot}", parts) as parent:
+        # The snapshot's own folder was received too, and may be a link.
+        with tree.parent_of(folder, (name.snapshot.encode(), *parts)) as parent:
             differing = differences(name._asdict(), about(parent, parts[-1]), root=os.geteuid() == 0)
             if not differing and name.type == "file" and _digest(parent, parts[-1]) != name.sha256:
                 differing = ["the content"]
@@ -182,7 +193,7 @@ def differences(expected: Mapping[str, Any], actual: Mapping[str, Any], *, root:
     for key, word in WORDS.items():
         old, new = expected.get(key), actual.get(key)
         if key == "xattrs":
-            old, new = dict(expected[key]), dict(actual[key])
+            old, new = dict(expected[key] or {}), dict(actual[key])
             names = sorted(name for name in {*old, *new} if root or not name.startswith(ROOTS_OWN))
             other = [name for name in names if old.get(name) != new.get(name)]
             differing += [f"the {word} ({', '.join(map(ascii, other))})"] if other else []

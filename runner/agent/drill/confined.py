@@ -33,6 +33,9 @@ _APART = ("unshare", "--mount", "--net", "--ipc", "--uts", "--propagation", "sla
 _SPACES = {"mnt": "mount", "net": "net", "ipc": "ipc", "uts": "uts"}
 _SWEEP = ("sh", "-c", "kill -KILL -1 <&- >&- 2>&-")
 _DYING = ("setpriv", "--pdeathsig", "KILL", "--")
+# What it begins goes first where memory ends. A table's file is of one GiB; what it writes outside is a log.
+_FIRST = ("sh", "-c", 'echo 1000 > /proc/self/oom_score_adj; exec "$@"', "sh")
+_LONGEST = 2 << 30
 PATIENCE = 20.0
 _LOOK = 0.05
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}\$?")
@@ -77,13 +80,13 @@ class ConfinedServer(DatabaseServer):
     @property
     def before(self) -> tuple[str, ...]:
         """What goes before every program of it that talks to the server."""
-        return (*self._inside, *self._nobody)
+        return (*_FIRST, *self._inside, *self._nobody)
 
     @property
     def serving(self) -> tuple[str, ...]:
         """What goes before the server itself: whatever code in it begins ends with it, and it ends with us."""
         apart = ("unshare", "--pid", "--fork", "--kill-child", "--")
-        return (*_DYING, *self._inside, *apart, *self._nobody, *_DYING)
+        return (*_FIRST, *_DYING, *self._inside, *apart, *self._nobody, *_DYING)
 
     @property
     def _inside(self) -> tuple[str, ...]:
@@ -96,7 +99,7 @@ class ConfinedServer(DatabaseServer):
     def _nobody(self) -> tuple[str, ...]:
         ids = (f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups")
         none = ("--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--")
-        return ("prlimit", "--nproc=256", "--core=0", "setpriv", *ids, *none)
+        return ("prlimit", "--nproc=256", "--core=0", f"--fsize={_LONGEST}", "setpriv", *ids, *none)
 
     def release(self) -> None:
         """Give up the view, and the user id. Nothing that runs in it may be left."""
@@ -186,6 +189,22 @@ def end(folder: Path) -> bool:
                 os.kill(pid, signal.SIGKILL)
         time.sleep(_LOOK)
     return True
+
+
+def memory(uid: int) -> int:
+    """How many bytes of memory all processes of this user id have together, what they share counted once."""
+    total = 0
+    for each in Path("/proc").glob("[1-9]*"):
+        with contextlib.suppress(OSError, LookupError, ValueError):
+            # Not by the owner of the folder: a process can hide behind root there.
+            if int(_line(each / "status", b"Uid:")[0]) == uid:
+                total += int(_line(each / "smaps_rollup", b"Pss:")[0]) << 10
+    return total
+
+
+def _line(path: Path, word: bytes) -> list[bytes]:
+    """The words after this one at the beginning of a line; raises OSError and LookupError."""
+    return next((line.split()[1:] for line in path.read_bytes().splitlines() if line.startswith(word)), [])
 
 
 def _running(uid: int) -> list[int]:

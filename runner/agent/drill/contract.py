@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Annotated, NamedTuple, Optional
 
-from ..arguments import Count, PathWord, Rest, SnapshotName, SnapshotsRest, SnapshotWord, Word
+from ..arguments import (
+    Count,
+    PathWord,
+    Pattern,
+    RelativePath,
+    Rest,
+    SnapshotName,
+    SnapshotNameOrNone,
+    SnapshotsRest,
+    SnapshotWord,
+    Word,
+)
 
 # How `compare-drill` and `try-dumps` end where nothing was wrong and nothing was proven: see their answers.
 UNTRIED = 3
@@ -28,10 +39,23 @@ class ScratchFolder(NamedTuple):
     free: Count
 
 
+class Needed(NamedTuple):
+    """What `drill-room --measure` reads of the last line of `sample` or `newest-dumps`."""
+
+    bytes: Count
+
+
 class Bring(NamedTuple):
     """Options of `bring`: the command that wants the names."""
 
     argv: Rest
+
+
+class NameLine(NamedTuple):
+    """What `bring` reads of a line of `sample` or `newest-dumps`."""
+
+    snapshot: SnapshotName
+    path: RelativePath
 
 
 class DrawSample(NamedTuple):
@@ -53,7 +77,7 @@ class SampledName(NamedTuple):
     """
 
     snapshot: SnapshotName
-    path: str
+    path: RelativePath
     main: bool
     canary: bool
     started: str
@@ -137,12 +161,12 @@ class DumpLine(NamedTuple):
     over: it is newer than the one that counts, and has no record.
     """
 
-    what: str
+    what: Annotated[str, Pattern("record|dump|globals|passed|link")]
     database: str
-    snapshot: str = ""
-    path: str = ""
+    snapshot: SnapshotNameOrNone = ""
+    path: RelativePath = ""
     type: str = ""
-    time: str = ""
+    time: SnapshotNameOrNone = ""
 
 
 class DumpSummary(NamedTuple):

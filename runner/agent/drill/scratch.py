@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 
 from .. import durable
@@ -15,7 +18,8 @@ from ..database.server import free
 from ..frames import json_lines
 from ..store import lock, owned, trash
 from . import confined
-from .contract import Bring, DrillRoom, ScratchFolder
+from .contract import Bring, DrillRoom, NameLine, Needed, ScratchFolder
+from .heard import line_as
 
 INSIDE = ("files", "dumps", "cluster", "view")
 PASSED = 0o711
@@ -38,12 +42,12 @@ def drill_room(argv: Sequence[str]) -> int:
     removed = 0
     try:
         if options.measure:
-            lines = list(json_lines(sys.stdin.buffer))
-            if not lines or "bytes" not in lines[-1]:
+            last = deque(json_lines(sys.stdin.buffer), maxlen=1)
+            if not last or "bytes" not in last[0]:
                 raise Refused(
                     "the list of what comes back is cut off", "see why the step before failed, and run it again"
                 )
-            _require(folder, int(lines[-1]["bytes"]))
+            _require(folder, line_as(Needed, last[0]).bytes)
         elif options.remove:
             removed = _remove(folder)
         else:
@@ -112,13 +116,24 @@ def bring(argv: Sequence[str]) -> int:
     if not words:
         raise Refused("bring has no command to run", "see docs/store.md")
     # A name that begins with # or ; would be a comment, and one with - an option.
-    lines = (line for line in json_lines(sys.stdin.buffer) if line.get("type"))
-    names = [f"./{line['snapshot']}/{line['path']}".rstrip("/") for line in lines]
-    if not names:
+    lines = (line_as(NameLine, line) for line in json_lines(sys.stdin.buffer) if line.get("type"))
+    names = (os.fsencode(f"./{line.snapshot}/{line.path}".rstrip("/")) + b"\0" for line in lines)
+    first = next(names, None)
+    if first is None:
         return 0
     with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
         try:
-            process.communicate(b"".join(os.fsencode(name) + b"\0" for name in names))
-        except BrokenPipeError:
-            process.wait()
+            _feed(process, chain((first,), names))
+        except BaseException:
+            # Half of the names are not to be taken for all.
+            process.kill()
+            raise
     return process.returncode if process.returncode >= 0 else 128 - process.returncode
+
+
+def _feed(process: subprocess.Popen[bytes], names: Iterable[bytes]) -> None:
+    """Give it one name after the other: however many there are, none is kept."""
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
+            for each in names:
+                stdin.write(each)

@@ -10,30 +10,35 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple
 
-from ..answer import Refused
+from ..answer import Refused, shown
 from ..command import ENVIRONMENT
 from ..database import server as pg_programs
 from ..database.contract import DatabaseServer
 from ..database.fits import major
 from ..database.server import PLACES, complaint, free, run, stop
-from ..database.sql import identifier
+from ..database.sql import NAME, STRING, checked, identifier, statements
 from ..store.trash import empty
-from .confined import Untried, confined, end
+from .confined import Untried, confined, end, memory
 from .scratch import floor
 
 PATIENCE = 120.0
 PROGRAM = 600.0
 LOOK = 0.2
+# Who has how much memory is looked at less often.
+TURNS = 3
+MOST_MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 # sun_path of unix(7), with the name that PostgreSQL gives its socket.
 LONGEST = 107 - len("/.s.PGSQL.5432")
-# One statement a line, as pg_dumpall writes them; text in quotes may hold doubled quotes.
-_TABLESPACE = re.compile(
-    r"(CREATE TABLESPACE (?:\"(?:[^\"]|\"\")+\"|\w+) OWNER (?:\"(?:[^\"]|\"\")+\"|\w+)) LOCATION .*;"
-)
+# What pg_dumpall writes of what all databases share; its settings are ours to make.
+_TABLESPACE = re.compile(rf"(CREATE TABLESPACE {NAME} OWNER {NAME}) LOCATION {STRING}")
+_SHARED = re.compile(r"(?:(?:CREATE|ALTER|COMMENT ON) (?:ROLE|TABLESPACE)|GRANT|REVOKE|SECURITY LABEL) ")
+_SET = re.compile(r"SET \w+ = |SELECT pg_catalog\.set_config")
+_SETTING = "SET client_encoding = 'UTF8'; SET standard_conforming_strings = on;"
 _SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",
@@ -98,7 +103,7 @@ class ScratchServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._left = threading.Event()
         self._watch = threading.Thread(target=self._look, daemon=True)
-        self.full = False
+        self.full = ""
 
     def __enter__(self) -> ScratchServer:
         data = self._folder / "data"
@@ -145,17 +150,21 @@ class ScratchServer:
             raise Refused(f"{program} ended {ran.exit}: {ran.complaint}", "")
 
     def trouble(self, text: str) -> str:
-        """Why something failed here: `text`, or that the disk was nearly full and the server was ended."""
-        return "the disk of the scratch folder is nearly full: put `scratch` on a larger one" if self.full else text
+        """Why something failed here: `text`, or that disk or memory was nearly full and the server was ended."""
+        return self.full or text
 
     def _look(self) -> None:
-        """End the server before it fills the disk of the folder, with content or with names."""
+        """End the server before it fills the disk of the folder, with content or with names, or the memory."""
         least = floor(self._folder) // 2
-        while not self._left.wait(LOOK):
+        for turn in count():
+            if self._left.wait(LOOK):
+                return
             space = os.statvfs(self._folder)
-            names_short = space.f_files and space.f_ffree < space.f_files // 40
-            if (free(self._folder) < least or names_short) and self._process is not None:
-                self.full = True
+            if free(self._folder) < least or (space.f_files and space.f_ffree < space.f_files // 40):
+                self.full = "the disk of the scratch folder is nearly full: put `scratch` on a larger one"
+            elif turn % TURNS == 0 and memory(self.server.uid) > MOST_MEMORY:
+                self.full = f"it takes more than half of this host's memory ({MOST_MEMORY >> 20:,} MiB)"
+            if self.full and self._process is not None:
                 self._process.kill()
                 end(self._folder)
                 return
@@ -172,13 +181,20 @@ class ScratchServer:
     def globals(self, text: str) -> str:
         """The globals to be run here: not the superuser that is there already, tablespaces in a place of ours.
 
-        Raises Refused where a tablespace is written in a way that would put it somewhere else.
+        Raises Refused where a tablespace is written in a way that would put it somewhere else, where a statement is
+        none that pg_dumpall writes, and where psql could take a part of one as a command to itself.
         """
-        own = f"CREATE ROLE {_identifier(self.name)};"
-        lines = []
-        for number, line in enumerate(line for line in text.split("\n") if line != own):
+        own = f"CREATE ROLE {_identifier(self.name)}"
+        lines = [_SETTING]
+        for number, line in enumerate(statements(text)):
+            if line == own or _SET.match(line):
+                continue
+            if not _SHARED.match(line):
+                raise Refused(
+                    f"the dump of the roles holds {shown(line[:60])}", "pg_dumpall writes no such: look at it"
+                )
             if line.startswith("CREATE TABLESPACE "):
-                statement = _TABLESPACE.fullmatch(line)
+                statement = _TABLESPACE.fullmatch(checked(line))
                 if statement is None:
                     what = "the dump of the roles creates a tablespace in a way that is not understood"
                     raise Refused(what, "look at it")
@@ -187,7 +203,7 @@ class ScratchServer:
                 os.chown(place, self.server.uid, self.server.uid, follow_symlinks=False)
                 lines.append(f"{statement[1]} LOCATION '{str(place)}';")
             else:
-                lines.append(line)
+                lines.append(f"{checked(line)};")
         return "\n".join(lines)
 
 

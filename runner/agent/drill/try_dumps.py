@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from .. import command, regular
+from .. import command
 from ..answer import FAILED, Refused, reply, shown
 from ..arguments import parse_as
 from ..database import cluster, restore, stored
 from ..database import rows as pg_rows
 from ..database.contract import DatabaseServer
-from ..database.folder import complete, decoded
 from ..database.load import Loading
 from ..database.session import SqlSession, SqlTrouble
-from ..frames import json_lines
 from ..store import owned
-from .compare import digest
+from .came_back import CopiedDump, listed, passed, problem_of, roles_of, sound
 from .confined import Untried
-from .contract import UNTRIED, DumpLine, DumpProblem, DumpsTried, TriedDatabase, TryDumps
+from .contract import UNTRIED, DumpProblem, DumpsTried, TriedDatabase, TryDumps
 from .scratch_server import Programs, ScratchServer, programs
 
 HOURS = 24 * 3600
 MOST_LEFT = 20
 MAKING = cluster.making("drill")
-
-
-class CopiedDump(NamedTuple):
-    """A dump beside its record, as they came out of the snapshot."""
-
-    database: str
-    time: str
-    file: Path
-    record: Mapping[str, Any]
 
 
 def run(argv: Sequence[str]) -> int:
@@ -53,22 +40,21 @@ def run(argv: Sequence[str]) -> int:
     options = parse_as(TryDumps, argv)
     folder = Path(options.folder)
     owned.require_closed(folder)
-    listed = list(json_lines(sys.stdin.buffer))
-    lines = [DumpLine(**line) for line in listed if "what" in line]
-    if listed and listed[-1].get("none_yet") is True:
+    lines, summary = listed()
+    if summary.none_yet:
         return _untried("no snapshot has a dump yet", "run the job that dumps, then the backup, and then this drill")
     good: list[TriedDatabase] = []
     wrong: list[DumpProblem] = []
-    dumps = _sound(folder / "dumps", lines, wrong)
-    roles = [folder / "dumps" / line.snapshot / line.path for line in lines if line.what == "globals"]
+    dumps = sound(folder / "dumps", lines, wrong)
+    roles = next((roles_of(folder / "dumps", line) for line in lines if line.what == "globals"), "")
     if not any(line.what == "dump" for line in lines):
         # Roles alone prove nothing of a database.
         wrong.append(DumpProblem("", "", "there is no dump in the newest snapshot"))
-    elif not roles or roles[0].is_symlink() or not complete(roles[0]):
+    elif not roles:
         wrong.append(DumpProblem("", "", "the dump of the roles is missing, or cut off"))
     elif dumps:
         server = DatabaseServer(user=options.user, programs=options.programs)
-        trying = Trying(server, folder / "cluster", roles[0])
+        trying = Trying(server, folder / "cluster", roles)
         try:
             trying.all(dumps)
         except Untried as problem:
@@ -76,7 +62,7 @@ def run(argv: Sequence[str]) -> int:
                 return _untried(problem.error, problem.do)
             wrong.append(DumpProblem("", "", problem.error))
         good, wrong = trying.good, [*wrong, *trying.wrong]
-    return _answer(DumpsTried(tuple(good), len(wrong), tuple(wrong), passed=tuple(_passed(lines))))
+    return _answer(DumpsTried(tuple(good), len(wrong), tuple(wrong), passed=tuple(passed(lines))))
 
 
 def _untried(error: str, do: str) -> int:
@@ -96,68 +82,10 @@ def _answer(tried: DumpsTried) -> int:
     return FAILED
 
 
-def _problem(database: str, file: Path, what: str) -> DumpProblem:
-    return DumpProblem(database, file.name, f"{file.name}: {what}")
-
-
-def _sound(folder: Path, lines: Sequence[DumpLine], wrong: list[DumpProblem]) -> list[CopiedDump]:
-    """The dumps that are what their records say."""
-    dumps = []
-    for line in lines:
-        name = decoded(line.database)
-        if line.what == "link":
-            wrong.append(DumpProblem(name or "", "", "its folder is a link: the snapshot has none of its dumps"))
-        if line.what != "dump":
-            continue
-        file = folder / line.snapshot / line.path
-        record = _record(file.with_suffix(".json"))
-        if record is None:
-            wrong.append(_problem(name or line.database, file, "its record cannot be read"))
-        elif name is None or record.get("database") != name or record.get("dump") != file.name:
-            wrong.append(_problem(name or line.database, file, "its record belongs to another dump"))
-        elif what := _differs(file, record):
-            wrong.append(_problem(name, file, what))
-        else:
-            dumps.append(CopiedDump(name, line.time, file, record))
-    return dumps
-
-
-def _passed(lines: Sequence[DumpLine]) -> Iterator[DumpProblem]:
-    """The dumps that are newer than the one that was tried."""
-    for line in lines:
-        if line.what == "passed":
-            name = f"{line.time}.dump"
-            yield DumpProblem(decoded(line.database) or line.database, name, f"{name}: it has no record")
-
-
-def _record(file: Path) -> Mapping[str, Any] | None:
-    try:
-        record = {} if file.is_symlink() else json.loads(regular.content(file))
-    except (OSError, ValueError):
-        return None
-    fits = isinstance(record, dict) and isinstance(record.get("tables"), dict) and record.get("sha256")
-    return record if fits else None
-
-
-def _differs(file: Path, record: Mapping[str, Any]) -> str:
-    # A link would be followed to a dump that is not in the store at all.
-    if file.is_symlink():
-        return "it is a link: the snapshot has no dump there"
-    try:
-        size = file.stat().st_size
-        if size != record.get("bytes"):
-            return f"it has {size} bytes, and its record says {record.get('bytes')}"
-        with regular.opened(file) as stream:
-            same = digest(stream.fileno()) == record["sha256"]
-    except OSError as problem:
-        return f"it did not come back: {problem.strerror}"
-    return "" if same else "it is damaged: its SHA-256 is not the recorded one"
-
-
 class Trying:
     """Restores dumps into servers made for that in `folder`, with these roles; what came back, and what did not."""
 
-    def __init__(self, to: DatabaseServer, folder: Path, roles: Path) -> None:
+    def __init__(self, to: DatabaseServer, folder: Path, roles: str) -> None:
         self._to, self._folder, self._roles = to, folder, roles
         self._use = Programs(Path(), Path())
         self.good: list[TriedDatabase] = []
@@ -179,7 +107,7 @@ class Trying:
             try:
                 self._restore_roles(scratch)
             except Refused as refused:
-                self.wrong.append(DumpProblem("", self._roles.name, f"the roles: {scratch.trouble(refused.error)}"))
+                self.wrong.append(DumpProblem("", "", f"the roles: {scratch.trouble(refused.error)}"))
             for dump in dumps:
                 with self._named(scratch, dump):
                     try:
@@ -201,7 +129,7 @@ class Trying:
                 self._count(scratch, dump, self._restored(scratch, dump, superuser=True), why)
         except Refused as problem:
             # What came back before is known all the same.
-            self.wrong.append(_problem(dump.database, dump.file, problem.error))
+            self.wrong.append(problem_of(dump.database, dump.name, problem.error))
 
     @contextlib.contextmanager
     def _named(self, scratch: ScratchServer, dump: CopiedDump) -> Iterator[None]:
@@ -209,21 +137,21 @@ class Trying:
         try:
             yield
         except Refused as problem:
-            self.wrong.append(_problem(dump.database, dump.file, scratch.trouble(problem.error)))
+            self.wrong.append(problem_of(dump.database, dump.name, scratch.trouble(problem.error)))
         except SqlTrouble as problem:
-            self.wrong.append(_problem(dump.database, dump.file, scratch.trouble(problem.text)))
+            self.wrong.append(problem_of(dump.database, dump.name, scratch.trouble(problem.text)))
         except (ValueError, TypeError, KeyError):
             text = "what the server answered makes no sense"
-            self.wrong.append(_problem(dump.database, dump.file, scratch.trouble(text)))
+            self.wrong.append(problem_of(dump.database, dump.name, scratch.trouble(text)))
 
     def _restore_roles(self, scratch: ScratchServer) -> None:
-        _psql(scratch, scratch.globals(self._roles.read_bytes().decode("utf-8", "surrogateescape")))
+        _psql(scratch, scratch.globals(self._roles))
 
     def _restored(self, scratch: ScratchServer, dump: CopiedDump, *, superuser: bool = False) -> list[str]:
         """Restore it, after the one before was dropped: there may not be room for all at once."""
         loading = Loading(scratch.server, MAKING, str(self._use.restore / "pg_restore"), HOURS)
         cluster.drop(scratch.server, MAKING)
-        with stored.opened(str(dump.file), str(dump.record["sha256"])) as stream:
+        with stored.opened(dump.way, str(dump.record["sha256"])) as stream:
             return restore.make(loading, stream, superuser=superuser)
 
     def _count(self, scratch: ScratchServer, dump: CopiedDump, left: Sequence[str], superuser: str = "") -> None:
@@ -236,7 +164,7 @@ class Trying:
                 at=str(dump.record.get("at", "")),
                 tables=len(tables),
                 rows=sum(tables.values()),
-                dump=dump.file.name,
+                dump=dump.name,
                 left=tuple(left[:MOST_LEFT]),
                 superuser=superuser,
             )

@@ -71,7 +71,8 @@ def draft(site: Site, back: DatabaseRestore, facts: Facts, now: datetime) -> Dra
         return Draft(skip=Skip(job=JOB, reason=SANDBOX))
     host, plan = site.host(back.job.host), plan_id(now)
     program, folder = store.program(host), f"{restore.SIDE}/{plan}" if back.place else ""
-    below = f"{inside(folder)}{back.job.options.to}" if folder else str(back.job.options.to)
+    # Below the `/./` no link is followed: what was received is another host's, what is dumped the database's.
+    below = f"{inside(folder)}/.{back.job.options.to}" if folder else f"{back.job.options.to}/."
     source = RestoreDump(f"{below}/{back.file}", server_of(back.job), back.newest.record.sha256, plan)
     steps, locks = _copies(site, back, facts, now)
     steps += _making(back, program, source, below)

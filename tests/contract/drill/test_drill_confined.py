@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -13,12 +14,17 @@ from typing import Any
 
 import pytest
 
+from runner.agent.answer import Refused
+from runner.agent.database.contract import DatabaseServer
+from runner.agent.drill import scratch_server
+from runner.agent.drill.confined import memory
+from runner.agent.drill.scratch_server import ScratchServer
 from runner.model.run import Verdict
 from runner.model.site import Amount
 from tests.contract import pg
 from tests.contract.drill_parts import DUMPS, Drilled, World, copied, servers, world
 from tests.contract.dump_parts import Dumps
-from tests.contract.site import until
+from tests.contract.site import entered, until
 
 pytestmark = [
     pytest.mark.packages,
@@ -197,3 +203,38 @@ def test_the_server_is_ended_before_it_fills_the_disk(here: World) -> None:
         assert list(here.scratch.iterdir()) == []
     finally:
         subprocess.run(("umount", here.scratch), check=True)
+
+
+@pytest.fixture
+def server() -> Iterator[ScratchServer]:
+    """A scratch server of its own."""
+    with entered(prefix="drill-") as base:
+        to = DatabaseServer(user=pg.USER)
+        (base / "cluster").mkdir(mode=0o700)
+        known = next(path.parent for path in sorted(Path("/usr").glob("lib/postgresql/*/bin/initdb")))
+        with ScratchServer(to, known, base / "cluster") as scratch:
+            yield scratch
+
+
+def test_what_takes_the_memory_of_the_host_is_ended(server: ScratchServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 0 < memory(server.server.uid) < 200 << 20
+    monkeypatch.setattr(scratch_server, "MOST_MEMORY", 300 << 20)
+    code = "import time; taken = bytearray(400 << 20); time.sleep(1000)"
+    words = ("--no-psqlrc", f"--dbname={server.server.conninfo()}")
+    with pytest.raises(Refused) as refused:
+        server.run("psql", *words, f'--command=copy (select 1) to program $$python3 -c "{code}"$$')
+    assert "more than half of this host's memory" in server.trouble(refused.value.error)
+
+
+def test_where_memory_ends_it_goes_first_and_psql_runs_no_command_of_a_dump(server: ScratchServer) -> None:
+    adjusted = set()
+    for each in Path("/proc").glob("[1-9]*"):
+        # Others end meanwhile.
+        with contextlib.suppress(OSError):
+            if each.stat().st_uid == server.server.uid:
+                adjusted.add((each / "oom_score_adj").read_text().strip())
+    assert adjusted == {"1000"}
+    assert server.globals("\\! touch x\nCREATE ROLE a;\n").splitlines()[1:] == ["CREATE ROLE a;"]
+    for text in ("COPY t TO PROGRAM 'x';", "CREATE ROLE a; \\! touch x\n;", "SET a = 1; DO 'x';"):
+        with pytest.raises(Refused):
+            server.globals(text)

@@ -62,7 +62,10 @@ def ready() -> Iterator[World]:
 def here(ready: World) -> Iterator[World]:
     """The same, to be damaged."""
     with world() as place:
-        yield copied(ready, place.base)
+        damaged = copied(ready, place.base)
+        # As the folder of a drill is: only its owner may enter.
+        place.base.chmod(0o700)
+        yield damaged
 
 
 def wrong(drilled: Drilled) -> list[tuple[str, str, str]]:

@@ -56,7 +56,7 @@ def test_a_restore_makes_compares_and_only_then_names_it() -> None:
     assert all(step.host == "papio" for step in made.steps)
     words = [word for argv in argvs(made).values() for word in argv]
     assert words.count("--into=back") == 2
-    assert argvs(made)["restore"][-1] == "/srv/pg/databases/babase/2026-11-22T070000Z.dump"
+    assert argvs(made)["restore"][-1] == "/srv/pg/./databases/babase/2026-11-22T070000Z.dump"
 
 
 def test_restores_of_a_host_are_one_after_the_other() -> None:
@@ -85,8 +85,8 @@ def test_out_of_a_snapshot_the_dump_is_copied_first_read_where_it_is_kept_and_re
         "server:/srv/backups/papio/2026-11-22T081500Z/./srv/pg/databases/babase/2026-11-22T070000Z.dump",
         f"{side}/tree/",
     )
-    assert argvs(made)["restore"][-1] == f"{side}/tree/srv/pg/databases/babase/2026-11-22T070000Z.dump"
-    assert argvs(made)["roles"][-1] == f"{side}/tree/srv/pg/globals/2026-11-22T070000Z.sql"
+    assert argvs(made)["restore"][-1] == f"{side}/tree/./srv/pg/databases/babase/2026-11-22T070000Z.dump"
+    assert argvs(made)["roles"][-1] == f"{side}/tree/./srv/pg/globals/2026-11-22T070000Z.sql"
     assert argvs(made)["closed"][1:] == ("received", side)
     assert argvs(made)["tidy"][-1] == side
     assert made.steps[-1].despite == tuple(step.id for step in made.steps[:-1])
@@ -107,7 +107,7 @@ def test_the_roles_that_it_makes_are_named_one_by_one() -> None:
 def test_any_name_stays_one_word_of_every_command(name: str) -> None:
     made = draft(name=name, into=name)
     assert argvs(made)["name"].count(f"--into={name}") == 1
-    assert "/srv/pg/databases/" in argvs(made)["restore"][-1]
+    assert "/srv/pg/./databases/" in argvs(made)["restore"][-1]
     assert "\n" not in argvs(made)["restore"][-1]
     swap = Swap(name=name, new="new", before="before")
     argv = agent.swap("/p", DatabaseServer(), swap, "plan")
