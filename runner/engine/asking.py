@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runner.engine.probe import MEND, runner_agent, why
+from runner.engine.probe import MEND, advice, runner_agent, why
 from runner.hosts import boot
 from runner.hosts.transport import Transport
 from runner.model.errors import RunnerError
@@ -58,7 +58,7 @@ def ask_lines(
             error = f"{transport.host}: the answer to {verb[0]} cannot be read: {start}"
             raise RunnerError(error, do=MEND) from None
         if "error" in answer:
-            raise RunnerError(excerpt(answer["error"]), do=excerpt(answer.get("do", "")))
+            raise RunnerError(excerpt(answer["error"]), do=advice(transport.host, answer))
         heard(answer)
 
     def sink(chunk: bytes) -> None:

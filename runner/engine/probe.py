@@ -166,7 +166,7 @@ def _unread(name: str, result: Result) -> HostFacts:
     """A host that gave no answer: what each kind of failure is, and what to do about it."""
     answer = last_object(result.out)
     if answer.get("error"):
-        return HostFacts(name=name, error=excerpt(answer["error"]), do=excerpt(answer.get("do", "")) or MEND)
+        return HostFacts(name=name, error=excerpt(answer["error"]), do=advice(name, answer) or MEND)
     do = result.do
     if not do and not result.lost:
         do = _HANGS if result.timed_out else _PYTHON
@@ -204,6 +204,12 @@ def _reading(answer: object) -> Reading | None:
         return None if answer is None else understood(answer, Reading)
     except ValueError as error:
         return Reading(exit=None, err=f"the answer makes no sense: {printable(str(error))}")
+
+
+def advice(host: str, answer: Mapping[str, Any]) -> str:
+    """What a host says is to be done, as its words: it may be nobody's friend. "" where it says nothing."""
+    words = excerpt(answer.get("do", ""))
+    return f"{host} says: {words}" if words else ""
 
 
 def why(result: Result) -> str:

