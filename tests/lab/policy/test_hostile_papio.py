@@ -336,22 +336,27 @@ def test_nothing_is_compared_with_but_what_is_sealed(thief: Thief) -> None:
         PAPIO, "ssh", "-i", thief.key, HERE,
         f"exec sh -c x {TOKEN} {PROGRAM} hold {STORE} --plan={PLAN} --who=me", stdin=-1,
     )  # fmt: skip
-    assert holder.stdout is not None
-    while "held" not in holder.stdout.readline():
-        assert holder.poll() is None
-    name = lab.run(BACKUP, "date", "-u", "+%Y-%m-%dT%H%M%SZ").stdout.strip()
-    assert thief.agent("begin", STORE, name, f"--plan={PLAN}", f"--basis={newest(thief)}", "--", "/").returncode == 0
-    there, refused = f"{STORE}/.incoming/{name}/0", thief.refused()
-    lab.run(PAPIO, "sh", "-c", "rm -rf /run/link; mkdir -p /run/link; ln -s ../../../../../.. /run/link/evil")
-    for reads in ("", f"--reads={there}/evil/etc", f"--reads={STORE}/.partial/{name}"):
-        path = f"--rsync-path={PROGRAM} keep-room {STORE} --partial={name} {reads} -- rsync"
-        said = thief.rsync("-s", "-a", "--numeric-ids", path, "/run/link/", f"{HERE}:{there}/")
-        assert (said.returncode == 0) == (not reads), said
-    assert thief.refused() == refused + 2
-    assert thief.agent("drop-partials", STORE, f"--plan={PLAN}", "--", name).returncode == 0
-    holder.communicate("")
-    policy.write_text(before)
-    thief.look()
+    try:
+        assert holder.stdout is not None
+        while "held" not in holder.stdout.readline():
+            assert holder.poll() is None
+        for partial in thief.runner.partials():
+            thief.agent("drop-partials", STORE, f"--plan={PLAN}", "--", partial)
+        name = lab.run(BACKUP, "date", "-u", "+%Y-%m-%dT%H%M%SZ").stdout.strip()
+        begun = thief.agent("begin", STORE, name, f"--plan={PLAN}", f"--basis={newest(thief)}", "--", "/")
+        assert begun.returncode == 0, begun
+        there, refused = f"{STORE}/.incoming/{name}/0", thief.refused()
+        lab.run(PAPIO, "sh", "-c", "rm -rf /run/link; mkdir -p /run/link; ln -s ../../../../../.. /run/link/evil")
+        for reads in ("", f"--reads={there}/evil/etc", f"--reads={STORE}/.partial/{name}"):
+            path = f"--rsync-path={PROGRAM} keep-room {STORE} --partial={name} {reads} -- rsync"
+            said = thief.rsync("-s", "-a", "--numeric-ids", path, "/run/link/", f"{HERE}:{there}/")
+            assert (said.returncode == 0) == (not reads), said
+        assert thief.refused() == refused + 2
+        assert thief.agent("drop-partials", STORE, f"--plan={PLAN}", "--", name).returncode == 0
+    finally:
+        holder.communicate("")
+        policy.write_text(before)
+        thief.look()
 
 
 def test_no_disk_is_read_past_its_files(thief: Thief) -> None:
