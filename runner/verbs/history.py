@@ -61,8 +61,13 @@ class StoresPast:
     def before(self) -> Mapping[str, HistoryBefore]:
         """What the journal knows now, by the name of the store."""
         site, known = self._desk.site, self._desk.journal.histories.last()
-        answered = self._desk.journal.heads.answered
-        return {store.name: heads.before(site, store, known.get(store.name), answered) for store in site.stores}
+        told = self._desk.journal.heads
+        return {
+            store.name: heads.before(
+                site, store, known.get(store.name), told.answered, told.made(store.disk) if store.disk else None
+            )
+            for store in site.stores
+        }
 
     def probes(self, hosts: Collection[str], given: Sequence[Probe]) -> tuple[Probe, ...]:
         """These probes, and one for each store of the hosts."""

@@ -41,6 +41,8 @@ ORDER BY rowid DESC LIMIT ?
 """
 # However they ended: what was begun may have been done. What such a step is about is the snapshot.
 _LET_GO = "SELECT subject FROM steps WHERE role IN (?, ?, ?, ?) ORDER BY rowid DESC LIMIT ?"
+# However it ended: what was begun may have been done. What it is about is the disk.
+_MADE = "SELECT max(rowid), started FROM steps WHERE role = ? AND subject = ? AND (state IS NULL OR state IN (?, ?, ?))"
 
 
 def places(rows: Callable[..., list[tuple[Any, ...]]]) -> Mapping[str, tuple[Wrote, ...]]:
@@ -84,6 +86,13 @@ class Heads:
             for job, head, ended, place in rows
             if job in job_names and isinstance(head, str) and HEAD.fullmatch(head)
         )
+
+    def made(self, disk: str) -> tuple[int, datetime] | None:
+        """Where in the journal, and when, a step of ours last made the filesystem of that disk; None where none did."""
+        states = (State.DONE, State.FAILED, State.INTERRUPTED)
+        for place, started in self._rows(_MADE, Role.FORMAT.value, disk, *(state.value for state in states)):
+            return (place, datetime.fromisoformat(started)) if place else None
+        return None
 
     def asked(self) -> frozenset[str]:
         """The snapshots that steps of any run were to let go, the last ones."""

@@ -6,6 +6,7 @@ The journal is on another machine than the store: whoever changes the history of
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, assert_never
 
 from runner.agent.arguments import argv
@@ -36,11 +37,21 @@ def job_names(site: Site, store: Store) -> tuple[str, ...]:
 
 
 def before(
-    site: Site, store: Store, known: KnownHistory | None, answered: Callable[[Sequence[str], int], Sequence[SeenHead]]
+    site: Site,
+    store: Store,
+    known: KnownHistory | None,
+    answered: Callable[[Sequence[str], int], Sequence[SeenHead]],
+    made: tuple[int, datetime] | None = None,
 ) -> HistoryBefore:
-    """What is known of it; where jobs.toml declares another place than when that was seen it is another store."""
+    """What is known of it; where jobs.toml declares another place than when that was seen it is another store.
+
+    So it is where a step of this runner, at that place of the journal and time, has `made` the filesystem of its disk
+    since.
+    """
     here, names = declared(site, store), job_names(site, store)
-    since = answered(names, known.place if known else 0)
+    if made and known and known.at <= made[1]:
+        known = None
+    since = answered(names, max(known.place if known else 0, made[0] if made else 0))
     place = max((each.place for each in since), default=known.place if known else 0)
     if known and known.declared != here:
         return HistoryBefore(store=store.name, declared=here, place=place)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.lab.images import BACKUP, PAPIO
 from tests.lab.machines import Lab
-from tests.lab.site import FILE, JOBS, Runner
+from tests.lab.site import FILE, JOBS, STATE, Runner
 from tests.mounts import borrowed
 from tests.soak import few
 
@@ -42,6 +42,8 @@ filesystems = ["/"]
 def runner(lab: Lab) -> Iterator[Runner]:
     made = Runner(lab=lab)
     lab.run(PAPIO, "mkdir", "-p", "/etc/runner")
+    # Each test has a disk of its own under one name, and nobody has seen another.
+    lab.run(PAPIO, "rm", "-f", f"{STATE}/journal.sqlite")
     lab.run(BACKUP, "truncate", "--size=128M", IMAGE)
     device = lab.run(BACKUP, "losetup", "--find", "--show", IMAGE).stdout.strip()
     fstab = lab.path(BACKUP, "/etc/fstab").read_bytes()

@@ -197,6 +197,19 @@ def test_another_place_in_jobs_toml_is_another_store() -> None:
     assert (anew.known, anew.answered, anew.place, anew.head) == (None, (), 12, "")
 
 
+def test_a_disk_that_this_runner_has_made_anew_since_is_another_store() -> None:
+    site = parts.site()
+    store, asked = site.store("papio"), list[int]()
+
+    def answered(jobs: Sequence[str], since: int) -> Sequence[SeenHead]:
+        asked.append(since)
+        return ()
+
+    assert heads.before(site, store, KNOWN, answered, (20, KNOWN.at - timedelta(days=1))).known == KNOWN
+    assert heads.before(site, store, KNOWN, answered, (20, KNOWN.at + timedelta(days=1))).known is None
+    assert asked == [20, 20]
+
+
 def test_a_long_history_is_asked_for_in_pages() -> None:
     whole = chain((BEGUN, NOBODY), *(((SEALED, ONE),) * PAGE))
     first = answer(whole[:PAGE], whole)
