@@ -127,10 +127,10 @@ class Gathered:
             return
         self.added_bytes += file.size
         self.added_room += status.st_blocks * BLOCK
-        # The checksum of what has another size is of something else.
-        if file.transferred and file.checksum and status.st_size == file.size:
+        if file.transferred and file.checksum:
             self.summed += 1
-            sums.add(file, point)
+            # The size that is told is that of the scan, and of a file that grew until it was sent the checksum fits.
+            sums.add(file._replace(size=status.st_size), point)
             if self.sums_of is not None:
                 self.sums_of.setdefault(point, set()).add(status.st_ino)
         else:
