@@ -61,10 +61,10 @@ class StoresPast:
     def before(self) -> Mapping[str, HistoryBefore]:
         """What the journal knows now, by the name of the store."""
         site, known = self._desk.site, self._desk.journal.histories.last()
-        told = self._desk.journal.heads
+        seen = self._desk.journal.heads
         return {
             store.name: heads.before(
-                site, store, known.get(store.name), told.answered, told.made(store.disk) if store.disk else None
+                site, store, known.get(store.name), seen.answered, seen.made(store.disk) if store.disk else None
             )
             for store in site.stores
         }

@@ -90,7 +90,11 @@ def look(
     if standing.broken:
         return replace(shown, now=known)
     if not known and not before.answered and not standing.head:
-        return shown
+        # Known as empty: what is sealed here is not of another place that jobs.toml may have next.
+        return shown if stored.sealed else replace(shown, now=_nothing(before, stored, at))
+    if not standing.head and not stored.sealed and (not known or _elsewhere(known, stored)):
+        # The wrong disk, it seems: when the right one is back, it is to go on from what is known.
+        return replace(shown, now=known, problem="there is none, and nothing is sealed there")
     reached = _followed(before, standing, way)
     if reached is None:
         return replace(shown, now=_doubted(before, stored, HistoryDoubt.ANOTHER, at))
@@ -112,7 +116,6 @@ def look(
         return replace(shown, now=_doubted(before, stored, HistoryDoubt.ODD, at))
     if known and known.doubt:
         return replace(shown, now=known)
-    first = not known and not before.answered
     now = KnownHistory(
         store=before.store,
         declared=before.declared,
@@ -123,7 +126,7 @@ def look(
         uuid=stored.uuid or (known.uuid if known else ""),
         alive=tuple(sorted(story.alive)),
         aside=tuple(sorted(story.aside)),
-        taken=HeadTaken.FIRST if first else HeadTaken.FOLLOWED,
+        taken=HeadTaken.FOLLOWED if known or before.answered else HeadTaken.FIRST,
     )
     if known and (known.head, known.alive) == (now.head, now.alive):
         # It has not moved on: what is known of it is as old as it was.
@@ -230,6 +233,20 @@ def _doubted(before: HistoryBefore, stored: StoreFacts, doubt: HistoryDoubt, at:
         store=before.store, declared=before.declared, head="", at=last, path=stored.path, uuid=stored.uuid
     )
     return known if known.doubt else replace(known, doubt=doubt, doubted=at)
+
+
+def _nothing(before: HistoryBefore, stored: StoreFacts, at: datetime) -> KnownHistory:
+    """A store that is seen before anything is in it."""
+    return KnownHistory(
+        store=before.store,
+        declared=before.declared,
+        head="",
+        at=at,
+        place=before.place,
+        path=stored.path,
+        uuid=stored.uuid,
+        taken=HeadTaken.FIRST,
+    )
 
 
 def _meanwhile(lines: Sequence[ChainLine], stored: StoreFacts) -> frozenset[str]:

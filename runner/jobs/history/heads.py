@@ -116,7 +116,7 @@ def doubted(look: HistoryLook) -> str:
 
 def findings(store: Store, look: HistoryLook, asked: Callable[[], Collection[str]]) -> tuple[Finding, ...]:
     """What is not as it was when this runner last saw it; `asked` gives the snapshots that it let go itself."""
-    first = look.now and not look.before.known and look.now.taken == HeadTaken.FIRST and look.firm
+    first = look.head and look.now and not look.before.known and look.now.taken == HeadTaken.FIRST and look.firm
     text = f"{line_of(store, look.head)} is the first that this runner sees of it, and is taken as it is"
     do = "compare it with an older message, if there is one; from now on it has to go on from there"
     note = (Finding(severity="note", source="history", text=text, do=do),) if first else ()

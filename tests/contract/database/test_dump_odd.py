@@ -18,6 +18,7 @@ from tests.contract.storehouse import PROGRAM, Said, execute, frame
 pytestmark = pytest.mark.packages
 
 PLAN = "20261128T000000.000Z"
+SNAPSHOT = "2026-11-28T000000Z"
 MAKES = {
     "icu": """create database icu template template0 locale_provider icu icu_locale 'de-DE';
         \\c icu
@@ -78,14 +79,16 @@ def dumps(cluster: pg.Cluster) -> Iterator[Dumps]:
 def drilled(dumps: Dumps, *names: str) -> Said:
     """What a drill says of these dumps, as if they came out of a snapshot."""
     base = dumps.root.parent / "drill"
-    shutil.copytree(dumps.root, base / "dumps/S")
+    base.mkdir(mode=0o700)
+    shutil.copytree(dumps.root, base / "dumps" / SNAPSHOT)
     (base / "cluster").mkdir(mode=0o700)
     files = [(f"globals/{AT}.sql", "globals", ""), *((f"databases/{name}/{AT}.dump", "dump", name) for name in names)]
     known = [
-        {"snapshot": "S", "path": path, "type": "file", "what": what, "database": name, "time": AT}
+        {"snapshot": SNAPSHOT, "path": path, "type": "file", "what": what, "database": name, "time": AT}
         for path, what, name in files
     ]
-    out = "".join(json.dumps(each) + "\n" for each in known).encode()
+    last = {"databases": list(names), "bytes": 0, "tried": {}}
+    out = "".join(json.dumps(each) + "\n" for each in (*known, last)).encode()
     argv = (*PROGRAM, "try-dumps", str(base), f"--user={dumps.cluster.user}")
     return execute(argv, frame("x", Said(code=0, out=out)))
 

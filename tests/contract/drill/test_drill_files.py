@@ -271,7 +271,8 @@ def test_a_sample_that_is_cut_off_proves_nothing(here: World) -> None:
     sample = here.house.call("sample", str(here.house.root), "--seed=1", "--files=3", "--most=1000", "--", THREE)
     half = b"".join(sample.out.splitlines(keepends=True)[:-1])
     head = json.dumps({"from": "drill/sample", "state": "done", "exit": 0, "bytes": len(half)}).encode()
-    output = here.house.call("compare-drill", str(here.base), given=head + b"\n" + half + b"\n")
+    (here.base / "back").mkdir()
+    output = here.house.call("compare-drill", str(here.base / "back"), given=head + b"\n" + half + b"\n")
     assert (output.code, output.answer["error"]) == (1, "the sample is cut off")
 
 

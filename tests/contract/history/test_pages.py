@@ -59,7 +59,8 @@ class Slow(Local):
 def looked(host: Slow) -> HistoryLook:
     """What a look at the store shows, of which the first page came with the facts."""
     journal = SimpleNamespace(
-        histories=SimpleNamespace(last=dict), heads=SimpleNamespace(answered=lambda names, since: ())
+        histories=SimpleNamespace(last=dict),
+        heads=SimpleNamespace(answered=lambda names, since: (), made=lambda disk: None),
     )
 
     def now() -> datetime:

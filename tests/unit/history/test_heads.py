@@ -173,6 +173,15 @@ def test_the_first_that_is_seen_is_taken_as_it_is_and_that_is_said() -> None:
     assert look(ChainStanding("", ()), ALL, replace(BEFORE, known=None)).now is None
 
 
+def test_a_store_that_is_seen_empty_is_known_as_that_and_another_that_is_empty_is_no_doubt_for_ever() -> None:
+    seen = look(ChainStanding("", ()), stored(), replace(BEFORE, known=None))
+    assert seen.now and (seen.now.head, seen.now.alive, seen.firm) == ("", (), True)
+    assert heads.findings(parts.site().store("papio"), seen, tuple) == ()
+    wrong = look(ChainStanding("", ()), replace(stored(), uuid="another"))
+    assert wrong.now == KNOWN and wrong.problem and not wrong.firm
+    assert look(ChainStanding("", ()), stored()).doubt == HistoryDoubt.ANOTHER
+
+
 def test_what_went_is_told_unless_a_run_asked_for_it() -> None:
     whole = chain(*PAST, (EXPIRED, ONE), (EXPIRED, TWO), (SEALED, NEW))
     seen = look(answer(whole[3:], whole), stored(NEW))
