@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,11 +78,13 @@ def test_no_verb_that_looks_at_a_source_goes_elsewhere_by_a_link(house: Looked, 
     os.lchown(house.source / "user/way", 1000, 1000)
     os.chown(house.source / "user", 1000, 1000)
     (house.source / "own").symlink_to(tmp_path / "beside")
-    (house.source / "inner").symlink_to("user")
     for source in ("user/way", "own", "srv/other"):
         for said in verbs(house, house.source / source):
             assert said.code == 1 and b"letter" not in said.out, (source, said)
-    *_, walked, explained = verbs(house, house.source / "inner")
+    # Nobody but root has anything to say in /run.
+    with tempfile.TemporaryDirectory(dir="/run") as folder:
+        (Path(folder) / "inner").symlink_to(house.source / "user")
+        *_, walked, explained = verbs(house, Path(folder) / "inner")
     assert walked.answer["names"] == 2, "a link of root's own to what may be read"
     lines = [json.loads(line) for line in explained.out.splitlines()]
     assert [line["cause"] for line in lines[:2]] == ["vanished", "vanished"], "what is behind a link"
