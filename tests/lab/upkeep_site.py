@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email import message_from_bytes
@@ -21,6 +21,7 @@ from pathlib import Path
 from tests.contract.site import as_papio
 from tests.lab.archive import SECURITY, Archive, Deb
 from tests.lab.debian import World
+from tests.lab.package_files import META, OLD
 
 REPOSITORY = Path(__file__).parents[2]
 DAILY, UPGRADE = "security-updates", "upgrade-backup-server1"
@@ -62,6 +63,20 @@ sendmail = "{folder}/sendmail"
 SENDMAIL = """#!/bin/sh
 exec cat >"{folder}/mail/$(date +%s.%N)"
 """
+
+
+@contextlib.contextmanager
+def upkept(base: Path, folder: Path) -> Iterator[tuple[World, Archive]]:
+    """A Debian that one can log in to, with a kernel, old packages, and the archive from which they came."""
+    with Archive(folder / "archive") as archive, World(base, folder / "world", archive) as world:
+        archive.add(*OLD)
+        world.install("demo-app", "demo-feature", META)
+        world.serve_ssh()
+        for name in ("vmlinuz", "initrd.img"):
+            world.write(f"/boot/{name}-{os.uname().release}", name)
+        # What is published within the same second as the lists were fetched looks unchanged to HTTP.
+        time.sleep(1.1)
+        yield world, archive
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

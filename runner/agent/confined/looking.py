@@ -8,14 +8,14 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import NoReturn
 
 from ..answer import FAILED, Refused
 from ..arguments import parse_as
-from . import enter, kernel
+from . import enter, kernel, starting
 from .contract import Confine
 from .receiver import Receiver, inherit, prepared
 
-_NOT_STARTED = 127
 _HEARD = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 # The first process of a namespace hears only what it asked for.
 _GRACE = 10
@@ -77,24 +77,16 @@ def _run(argv: Sequence[str], receiver: Receiver) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _become(argv: Sequence[str], receiver: Receiver, mask: set[int]) -> None:
-    code = FAILED
-    try:
+def _become(argv: Sequence[str], receiver: Receiver, mask: set[int]) -> NoReturn:
+    def ready() -> None:
         inherit(0, 1, 2, receiver.connected)
         enter.look(receiver.view, receiver.uid)
         kernel.die_with_parent(signal.SIGTERM)
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        code = _NOT_STARTED
-        os.execvpe(argv[0], tuple(argv), receiver.environment)  # noqa: S606  (there is no shell)
-    except Refused as problem:
-        _say(f"{problem.error}; {problem.do}")
-    except OSError as problem:
-        _say(f"{argv[0]!a} could not be started: {problem.strerror}")
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
+
+    starting.become(argv, receiver.environment, ready, _say)
 
 
 def _say(text: str) -> None:

@@ -8,15 +8,15 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 from ..answer import FAILED, Refused
 
 if TYPE_CHECKING:
     from .receiver import Receiver
 
-NOT_STARTED = 127
+_NOT_STARTED = 127
 # prctl(2)
 _SET_PDEATHSIG = 1
 Prctl = Callable[[int, int], int]
@@ -25,19 +25,17 @@ Prctl = Callable[[int, int], int]
 def plain(argv: Sequence[str], prctl: Prctl, mask: set[int]) -> tuple[int, int]:
     """Start it with all that is open here as it is, and give its number; it is told by TERM when we are gone."""
     us = os.getpid()
-    pid = os.fork()
-    if pid:
-        return pid, -1
-    try:
+
+    def ready() -> None:
         prctl(_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() == us:
-            _as_called(mask)
-            os.execvp(argv[0], tuple(argv))  # noqa: S606  (there is no shell)
-    except OSError as problem:
-        _say(f"{argv[0]!a} could not be started: {problem.strerror}")
-        sys.stderr.flush()
-    finally:
-        os._exit(NOT_STARTED)
+        if os.getppid() != us:
+            os._exit(_NOT_STARTED)
+        _as_called(mask)
+
+    pid = os.fork()
+    if not pid:
+        become(argv, os.environ, ready, _say)
+    return pid, -1
 
 
 def confined(argv: Sequence[str], prctl: Prctl, mask: set[int], receiver: Receiver) -> tuple[int, int]:
@@ -47,27 +45,41 @@ def confined(argv: Sequence[str], prctl: Prctl, mask: set[int], receiver: Receiv
     it has open may be sealed. The first process of a namespace need not hear a TERM.
     """
     theirs, ours = os.pipe2(os.O_CLOEXEC)
-    pid = os.fork()
-    if pid:
-        # Ours stays open until we are gone.
-        os.close(theirs)
-        return pid, ours
-    code = FAILED
-    try:
+
+    def ready() -> None:
         os.close(ours)
         receiver.enter()
         # Who becomes somebody else is not told any more.
         prctl(_SET_PDEATHSIG, signal.SIGKILL)
         if not os.read(theirs, 1):
-            os._exit(code)
+            os._exit(FAILED)
         _require_parent(theirs)
         _as_called(mask)
-        code = NOT_STARTED
-        os.execvpe(argv[0], tuple(argv), receiver.environment)  # noqa: S606  (there is no shell)
+
+    pid = os.fork()
+    if not pid:
+        become(argv, receiver.environment, ready, _say)
+    # Ours stays open until we are gone.
+    os.close(theirs)
+    return pid, ours
+
+
+def become(
+    argv: Sequence[str], environment: Mapping[str, str], ready: Callable[[], None], say: Callable[[str], None]
+) -> NoReturn:
+    """Be that program, in this environment, once this process, a fork, is `ready`.
+
+    What keeps it from that is said, and ends this process: with 127 where the program could not be started.
+    """
+    code = FAILED
+    try:
+        ready()
+        code = _NOT_STARTED
+        os.execvpe(argv[0], tuple(argv), environment)  # noqa: S606  (there is no shell)
     except Refused as problem:
-        _say(f"{problem.error}; {problem.do}")
+        say(f"{problem.error}; {problem.do}")
     except OSError as problem:
-        _say(f"{argv[0]!a} could not be started: {problem.strerror}")
+        say(f"{argv[0]!a} could not be started: {problem.strerror}")
     finally:
         sys.stderr.flush()
         os._exit(code)

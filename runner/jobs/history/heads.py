@@ -65,12 +65,12 @@ def last(known: HistoryBefore) -> str:
 
 
 def head_line(store: Store, known: HistoryBefore) -> str:
-    """The line of a message about its last head, and whose word that is; "" where there is none."""
+    """The line of a message about its last head, and how far it was followed; "" where there is none."""
     head = last(known)
     if not head or head == known.head:
         return line_of(store, head) if head else ""
-    proven = f"; the last that is proven: {known.head}" if known.head else ""
-    return f"{line_of(store, head)} (said by {store.host}, not yet proven{proven})"
+    before = f"; checked until now: {known.head}" if known.head else ""
+    return f"{line_of(store, head)} (the next run checks it{before})"
 
 
 def question(site: Site, store: Store, head: str) -> tuple[str, ...]:

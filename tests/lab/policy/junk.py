@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from tests.lab.images import ADDRESS, BACKUP, PAPIO, STORE
-from tests.lab.policy.thief import PROGRAM, TOKEN, Thief
+from tests.lab.policy.thief import PLAN, PROGRAM, TOKEN, Thief
 
-PLAN = "20261123T081500.000Z"
 # One connection for all that he asks: he is in a hurry.
 SHARED = ("-oControlMaster=auto", "-oControlPath=/run/junk.socket", "-oControlPersist=60")
 OFFSETS = {
@@ -41,17 +40,11 @@ def asked(thief: Thief, *words: str, stdin: str = "") -> subprocess.CompletedPro
 
 @contextlib.contextmanager
 def holding(thief: Thief) -> Iterator[None]:
-    """Hold the store's lock with his key."""
-    words = f"exec sh -c x {TOKEN} {PROGRAM} hold {STORE} --plan={PLAN} --who=me"
-    argv = ("ssh", "-i", thief.key, "-oBatchMode=yes", f"root@{ADDRESS[BACKUP]}", words)
-    holder = thief.runner.lab.popen(PAPIO, *argv, stdin=-1)
-    assert holder.stdout is not None
-    while "held" not in holder.stdout.readline():
-        assert holder.poll() is None
+    """Hold the store's lock with his key; the shared connection ends with that."""
     try:
-        yield
+        with thief.holding():
+            yield
     finally:
-        holder.communicate("")
         thief.runner.lab.run(PAPIO, "ssh", "-O", "exit", "-oControlPath=/run/junk.socket", "x", check=False)
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +14,10 @@ import pytest
 from runner.jobs.packages.debian import apt
 from runner.model.packages import Update
 from runner.tools import detached
-from tests.lab.archive import SECURITY, STABLE, Archive, Deb
-from tests.lab.debian import World
-from tests.lab.package_files import KERNEL, META, OLD, by_aptitude, by_dpkg
+from tests.lab.archive import SECURITY, STABLE, Deb
+from tests.lab.package_files import KERNEL, META, by_aptitude, by_dpkg
 from tests.lab.policy.thief import PROGRAM, TOKEN
-from tests.lab.upkeep_site import UPGRADE, Keeper, present
+from tests.lab.upkeep_site import UPGRADE, Keeper, present, upkept
 
 pytest_plugins = ("tests.lab.debian_fixtures",)
 
@@ -66,15 +63,8 @@ class Bound(Keeper):
 @pytest.fixture(scope="module")
 def bound(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bound]:
     folder = tmp_path_factory.mktemp("bound")
-    with Archive(folder / "archive") as archive, World(base, folder / "world", archive) as world:
-        archive.add(*OLD)
-        world.install("demo-app", "demo-feature", META)
-        world.serve_ssh()
-        for name in ("vmlinuz", "initrd.img"):
-            world.write(f"/boot/{name}-{os.uname().release}", name)
+    with upkept(base, folder) as (world, archive):
         world.write("/usr/local/sbin/shutdown", SHUTDOWN, 0o755)
-        # What is published within the same second as the lists were fetched looks unchanged to HTTP.
-        time.sleep(1.1)
         made = Bound(world, archive, folder / "site")
         made.rebooted()
         jobs = made.folder / "jobs.toml"

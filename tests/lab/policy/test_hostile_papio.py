@@ -12,11 +12,10 @@ from runner.hosts.transport import _PLACE
 from tests.lab.images import ADDRESS, BACKUP, PAPIO, STORE
 from tests.lab.machines import Lab
 from tests.lab.policy.junk import OFFSETS, asked, holding, junk
-from tests.lab.policy.thief import PROGRAM, TOKEN, Thief, enrolled
+from tests.lab.policy.thief import PLAN, PROGRAM, TOKEN, Thief, enrolled
 from tests.lab.site import DATA, FILE, Runner
 
 HERE = f"root@{ADDRESS[BACKUP]}"
-PLAN = "20261123T081500.000Z"
 PRUNE = """[jobs.prune-papio]
 kind = "prune"
 store = "papio"
@@ -142,28 +141,21 @@ def test_a_verb_with_what_is_not_its_own_is_refused_and_told(thief: Thief) -> No
 
 
 def test_what_expires_is_old_and_little_and_never_the_newest(thief: Thief) -> None:
-    with_lock = thief.runner.lab.popen(
-        PAPIO, "ssh", "-i", thief.key, HERE,
-        f"exec sh -c x {TOKEN} {PROGRAM} hold {STORE} --plan={PLAN} --who=me", stdin=-1,
-    )  # fmt: skip
-    assert with_lock.stdout is not None
-    while "held" not in with_lock.stdout.readline():
-        assert with_lock.poll() is None
-    for name in (older(thief), newest(thief)):
-        said = thief.agent("expire", STORE, name, f"--plan={PLAN}", "--min=1")
-        assert said.returncode == 1, said
-        assert "newest" in said.stdout or "days ago" in said.stdout or "floor" in said.stdout
-    lab, until = thief.runner.lab, "2099-01-01T00:00:00Z"
-    lab.run(BACKUP, PROGRAM, "pin", STORE, older(thief), f"--plan={PLAN}", f"--until={until}", "--why=a keeper's")
-    said = thief.agent("pin", STORE, older(thief), f"--plan={PLAN}", "--until=2098-01-01T00:00:00Z", "--why=x")
-    assert "a pin is there that ends later" in said.stdout, said
-    said = thief.agent("floor", STORE, "999999", f"--plan={PLAN}")
-    assert "higher than that of the policy" in said.stdout, said
-    for name in ("2099-01-01T000000Z", "1971-01-01T000000Z"):
-        said = thief.agent("begin", STORE, name, f"--plan={PLAN}", f"--basis={newest(thief)}", "--", "/")
-        assert said.returncode == 1, said
-        assert "the clock of this host" in said.stdout
-    with_lock.communicate("")
+    with thief.holding():
+        for name in (older(thief), newest(thief)):
+            said = thief.agent("expire", STORE, name, f"--plan={PLAN}", "--min=1")
+            assert said.returncode == 1, said
+            assert "newest" in said.stdout or "days ago" in said.stdout or "floor" in said.stdout
+        lab, until = thief.runner.lab, "2099-01-01T00:00:00Z"
+        lab.run(BACKUP, PROGRAM, "pin", STORE, older(thief), f"--plan={PLAN}", f"--until={until}", "--why=a keeper's")
+        said = thief.agent("pin", STORE, older(thief), f"--plan={PLAN}", "--until=2098-01-01T00:00:00Z", "--why=x")
+        assert "a pin is there that ends later" in said.stdout, said
+        said = thief.agent("floor", STORE, "999999", f"--plan={PLAN}")
+        assert "higher than that of the policy" in said.stdout, said
+        for name in ("2099-01-01T000000Z", "1971-01-01T000000Z"):
+            said = thief.agent("begin", STORE, name, f"--plan={PLAN}", f"--basis={newest(thief)}", "--", "/")
+            assert said.returncode == 1, said
+            assert "the clock of this host" in said.stdout
     lab.run(BACKUP, "rm", f"{STORE}/.runner/pins.json")
 
 
@@ -171,25 +163,18 @@ def test_of_older_snapshots_nothing_is_made_where_only_the_newest_is_read(thief:
     lab, policy = thief.runner.lab, thief.runner.path(BACKUP, "/etc/runner/agent.toml")
     before = policy.read_text()
     policy.write_text(before.replace('reads = "all"', 'reads = "newest"'))
-    with_lock = lab.popen(
-        PAPIO, "ssh", "-i", thief.key, HERE,
-        f"exec sh -c x {TOKEN} {PROGRAM} hold {STORE} --plan={PLAN} --who=me", stdin=-1,
-    )  # fmt: skip
-    assert with_lock.stdout is not None
-    while "held" not in with_lock.stdout.readline():
-        assert with_lock.poll() is None
-    name = lab.run(BACKUP, "date", "-u", "+%Y-%m-%dT%H%M%SZ").stdout.strip()
-    begin = ("begin", STORE, name, f"--plan={PLAN}", f"--basis={newest(thief)}")
-    said = thief.agent(*begin, f"--share={older(thief)}", "--", "/")
-    assert "not the newest snapshot of a job" in said.stdout, said
-    assert thief.agent(*begin, "--", "/").returncode == 0
-    said = thief.agent("clone", STORE, name, f"--plan={PLAN}", f"--basis={older(thief)}=/")
-    assert "not the newest snapshot of a job" in said.stdout, said
-    assert thief.agent("search", STORE, older(thief), stdin='{"pattern": "passwd"}').returncode == 1
-    said = thief.rsync("--protect-args", "-a", f"{HERE}:{STORE}/{older(thief)}/etc/passwd", "/run/stolen-passwd")
-    assert said.returncode == 23, said
-    assert thief.agent("drop-partials", STORE, f"--plan={PLAN}", "--", name).returncode == 0
-    with_lock.communicate("")
+    with thief.holding():
+        name = lab.run(BACKUP, "date", "-u", "+%Y-%m-%dT%H%M%SZ").stdout.strip()
+        begin = ("begin", STORE, name, f"--plan={PLAN}", f"--basis={newest(thief)}")
+        said = thief.agent(*begin, f"--share={older(thief)}", "--", "/")
+        assert "not the newest snapshot of a job" in said.stdout, said
+        assert thief.agent(*begin, "--", "/").returncode == 0
+        said = thief.agent("clone", STORE, name, f"--plan={PLAN}", f"--basis={older(thief)}=/")
+        assert "not the newest snapshot of a job" in said.stdout, said
+        assert thief.agent("search", STORE, older(thief), stdin='{"pattern": "passwd"}').returncode == 1
+        said = thief.rsync("--protect-args", "-a", f"{HERE}:{STORE}/{older(thief)}/etc/passwd", "/run/stolen-passwd")
+        assert said.returncode == 23, said
+        assert thief.agent("drop-partials", STORE, f"--plan={PLAN}", "--", name).returncode == 0
     policy.write_text(before)
     thief.look()
 
@@ -332,29 +317,22 @@ def test_nothing_is_compared_with_but_what_is_sealed(thief: Thief) -> None:
     lab, policy = thief.runner.lab, thief.runner.path(BACKUP, "/etc/runner/agent.toml")
     before = policy.read_text()
     policy.write_text(before.replace('sources = ["/"]', "sources = []"))
-    holder = lab.popen(
-        PAPIO, "ssh", "-i", thief.key, HERE,
-        f"exec sh -c x {TOKEN} {PROGRAM} hold {STORE} --plan={PLAN} --who=me", stdin=-1,
-    )  # fmt: skip
     try:
-        assert holder.stdout is not None
-        while "held" not in holder.stdout.readline():
-            assert holder.poll() is None
-        for partial in thief.runner.partials():
-            thief.agent("drop-partials", STORE, f"--plan={PLAN}", "--", partial)
-        name = lab.run(BACKUP, "date", "-u", "+%Y-%m-%dT%H%M%SZ").stdout.strip()
-        begun = thief.agent("begin", STORE, name, f"--plan={PLAN}", f"--basis={newest(thief)}", "--", "/")
-        assert begun.returncode == 0, begun
-        there, refused = f"{STORE}/.incoming/{name}/0", thief.refused()
-        lab.run(PAPIO, "sh", "-c", "rm -rf /run/link; mkdir -p /run/link; ln -s ../../../../../.. /run/link/evil")
-        for reads in ("", f"--reads={there}/evil/etc", f"--reads={STORE}/.partial/{name}"):
-            path = f"--rsync-path={PROGRAM} keep-room {STORE} --partial={name} {reads} -- rsync"
-            said = thief.rsync("-s", "-a", "--numeric-ids", path, "/run/link/", f"{HERE}:{there}/")
-            assert (said.returncode == 0) == (not reads), said
-        assert thief.refused() == refused + 2
-        assert thief.agent("drop-partials", STORE, f"--plan={PLAN}", "--", name).returncode == 0
+        with thief.holding():
+            for partial in thief.runner.partials():
+                thief.agent("drop-partials", STORE, f"--plan={PLAN}", "--", partial)
+            name = lab.run(BACKUP, "date", "-u", "+%Y-%m-%dT%H%M%SZ").stdout.strip()
+            begun = thief.agent("begin", STORE, name, f"--plan={PLAN}", f"--basis={newest(thief)}", "--", "/")
+            assert begun.returncode == 0, begun
+            there, refused = f"{STORE}/.incoming/{name}/0", thief.refused()
+            lab.run(PAPIO, "sh", "-c", "rm -rf /run/link; mkdir -p /run/link; ln -s ../../../../../.. /run/link/evil")
+            for reads in ("", f"--reads={there}/evil/etc", f"--reads={STORE}/.partial/{name}"):
+                path = f"--rsync-path={PROGRAM} keep-room {STORE} --partial={name} {reads} -- rsync"
+                said = thief.rsync("-s", "-a", "--numeric-ids", path, "/run/link/", f"{HERE}:{there}/")
+                assert (said.returncode == 0) == (not reads), said
+            assert thief.refused() == refused + 2
+            assert thief.agent("drop-partials", STORE, f"--plan={PLAN}", "--", name).returncode == 0
     finally:
-        holder.communicate("")
         policy.write_text(before)
         thief.look()
 

@@ -6,6 +6,8 @@ import json
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from tests.lab.site import FILE, Runner
 
 PROGRAM = "/usr/local/sbin/runner-agent"
 TOKEN = "5a" * 16
+PLAN = "20261123T081500.000Z"
 # What changes on a host that is only looked at.
 LIVELY = ("proc", "sys", "dev", "run", "usr", "mnt", "opt", "tmp", STORE[1:], "var/lib", "var/log")
 PATIENCE = 60
@@ -54,6 +57,20 @@ class Thief:
         rsh = f"ssh -i {self.key} -oIdentitiesOnly=yes -oBatchMode=yes"
         argv = ("timeout", str(timeout), "rsync", f"--rsh={rsh}", *words)
         return self.runner.lab.run(PAPIO, *argv, check=False, timeout=timeout + 10)
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Hold the store's lock with his key."""
+        words = f"exec sh -c x {TOKEN} {PROGRAM} hold {STORE} --plan={PLAN} --who=me"
+        argv = ("ssh", "-i", self.key, "-oBatchMode=yes", f"root@{ADDRESS[BACKUP]}", words)
+        holder = self.runner.lab.popen(PAPIO, *argv, stdin=-1)
+        assert holder.stdout is not None
+        while "held" not in holder.stdout.readline():
+            assert holder.poll() is None
+        try:
+            yield
+        finally:
+            holder.communicate("")
 
     def refused(self) -> int:
         """How many requests backup-server1 has noted as refused."""

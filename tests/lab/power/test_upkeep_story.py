@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.lab.archive import SECURITY, STABLE, Archive, Deb
-from tests.lab.debian import HOLD, World
-from tests.lab.package_files import KERNEL, META, OLD, by_aptitude, by_dpkg, meta
-from tests.lab.upkeep_site import DAILY, UPGRADE, Keeper, commands, present, until
+from tests.lab.archive import SECURITY, STABLE, Deb
+from tests.lab.debian import HOLD
+from tests.lab.package_files import KERNEL, META, by_aptitude, by_dpkg, meta
+from tests.lab.upkeep_site import DAILY, UPGRADE, Keeper, commands, present, until, upkept
 
 pytest_plugins = ("tests.lab.debian_fixtures",)
 
@@ -24,14 +22,7 @@ HELD = {KERNEL, META, "libc-demo"}
 @pytest.fixture(scope="module")
 def keeper(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keeper]:
     folder = tmp_path_factory.mktemp("upkeep")
-    with Archive(folder / "archive") as archive, World(base, folder / "world", archive) as world:
-        archive.add(*OLD)
-        world.install("demo-app", "demo-feature", META)
-        world.serve_ssh()
-        for name in ("vmlinuz", "initrd.img"):
-            world.write(f"/boot/{name}-{os.uname().release}", name)
-        # What is published within the same second as the lists were fetched looks unchanged to HTTP.
-        time.sleep(1.1)
+    with upkept(base, folder) as (world, archive):
         made = Keeper(world, archive, folder / "site")
         made.rebooted()
         yield made

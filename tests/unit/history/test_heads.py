@@ -153,15 +153,14 @@ def test_what_a_step_was_answered_before_the_known_head_must_lead_there() -> Non
     assert follow.look(forked, said, ALL, parts.NOW, answer(WHOLE[2:])).doubt == HistoryDoubt.ANOTHER
 
 
-def test_a_message_says_whose_word_its_head_is() -> None:
+def test_a_message_says_how_far_its_head_was_checked() -> None:
     store, seen = parts.site().store("papio"), SeenHead(head=head(WHOLE), at=parts.NOW, place=10)
     line = "history of store papio at server: "
     assert heads.head_line(store, BEFORE) == line + KNOWN.head
     told = heads.head_line(store, replace(BEFORE, answered=(seen, replace(seen, head="", place=11))))
-    proven = f"; the last that is proven: {KNOWN.head}"
-    assert told == f"{line}{seen.head} (said by server, not yet proven{proven})"
+    assert told == f"{line}{seen.head} (the next run checks it; checked until now: {KNOWN.head})"
     new = replace(BEFORE, known=None)
-    assert heads.head_line(store, replace(new, answered=(seen,))).endswith(" (said by server, not yet proven)")
+    assert heads.head_line(store, replace(new, answered=(seen,))).endswith(" (the next run checks it)")
     assert heads.head_line(store, new) == ""
 
 
