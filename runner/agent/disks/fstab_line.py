@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Sequence
@@ -27,9 +26,7 @@ def put(argv: Sequence[str]) -> int:
     if not new or b"\n" in new + old:
         raise Refused(f"not a line of fstab: {options.new!a}", "see docs/store.md")
     # For another job of ours. The file gets a new inode, so the folder is locked.
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+    with durable.alone(file.parent):
         content = _changed(file.read_bytes(), old, new, str(file))
         status = file.stat()
         with durable.replacing(file) as stream:
@@ -40,8 +37,6 @@ def put(argv: Sequence[str]) -> int:
             os.fchmod(stream.fileno(), status.st_mode & 0o7777)
             # systemd goes by its time to say that it has an older one.
             os.utime(stream.fileno())
-    finally:
-        os.close(folder)
     reply(FstabLinePut(options.new))
     return 0
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from .. import durable
@@ -38,7 +36,7 @@ def run(argv: Sequence[str]) -> int:
     options = parse_as(Enrol, argv)
     _require_able(options)
     durable.make_folders(FOLDER, 0o755)
-    with alone():
+    with durable.alone(FOLDER):
         place, keys, keepers_place = Path(rights.POLICY), Path(options.keys), Path(keepers.FILE)
         before, lines, known = _text(place, rights.LONGEST), _text(keys, _LONGEST), _text(keepers_place, _LONGEST)
         after = text.with_table(before or text.HEAD, options.key, options.policy)
@@ -56,17 +54,6 @@ def run(argv: Sequence[str]) -> int:
             durable.write_file(keys, bound.encode("utf-8", "surrogateescape"), 0o600)
     reply(Enrolled(options.key, after != before, bound != lines, signers != known))
     return 0
-
-
-@contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """While the block runs nobody else writes what keys may do here."""
-    descriptor = os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _require_able(options: Enrol) -> None:

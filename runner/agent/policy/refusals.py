@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -126,9 +124,5 @@ def _file(folder: Path) -> Path:
 def locked(folder: Path) -> Iterator[None]:
     """Nobody else writes in this folder, which is made, while the block runs. Raises OSError."""
     durable.make_folders(folder)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with durable.alone(folder):
         yield
-    finally:
-        os.close(descriptor)

@@ -19,7 +19,7 @@ from ..command import ask
 from ..host import machine
 from . import keepers, order, rights, signatures, text
 from .contract.take import AskTaken, OrderStanding, Take, TakenOrder
-from .enrol import alone
+from .enrol import FOLDER
 
 PROGRAM = "/usr/local/sbin/runner-agent"
 _PATIENCE = 60
@@ -49,7 +49,7 @@ def run(argv: Sequence[str]) -> int:
     known = keepers.parse(rights.content(keepers.FILE))
     signatures.require_signed(options.order.encode(), options.signatures, known, policy.signed)
     program = _program(ordered)
-    with alone():
+    with durable.alone(FOLDER):
         if rights.whole() != policy:
             raise Refused("the policy of this host has changed meanwhile", "ask for its order again", again=True)
         if ordered.agent != host.agent:

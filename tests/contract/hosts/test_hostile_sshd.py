@@ -20,6 +20,7 @@ from runner.hosts import ssh as ssh_module
 from runner.hosts.connection import Connection
 from runner.hosts.line import Unreachable
 from runner.hosts.ssh import Ssh
+from tests.contract.hosts.admitting import Admitting
 from tests.contract.sshd import Sshd
 from tests.contract.ways import server, ssh
 
@@ -33,23 +34,11 @@ OUT, ERRORS = common.cMSG_CHANNEL_DATA, common.cMSG_CHANNEL_EXTENDED_DATA
 Deed = Callable[["Evil", Any, bytes], None]
 
 
-class Evil(paramiko.ServerInterface):  # type: ignore[misc]
+class Evil(Admitting):
     """A server that lets everybody in, and does `deed` when a command is asked for."""
 
     def __init__(self, transport: paramiko.Transport, deed: Deed) -> None:
         self.transport, self._deed = transport, deed
-
-    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        """Whoever comes."""
-        return int(paramiko.common.AUTH_SUCCESSFUL)
-
-    def get_allowed_auths(self, username: str) -> str:
-        """By key."""
-        return "publickey"
-
-    def check_channel_request(self, kind: str, chanid: int) -> int:
-        """Any session."""
-        return int(paramiko.common.OPEN_SUCCEEDED)
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         """It is run, in a way."""

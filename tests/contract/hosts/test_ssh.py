@@ -23,6 +23,7 @@ from runner.hosts.reach import transports, write_ssh_config
 from runner.hosts.ssh import Ssh
 from runner.hosts.transport import Local, Result
 from runner.tools.ssh import call, rsh
+from tests.contract.hosts.admitting import Admitting
 from tests.contract.sshd import Sshd, free_port, new_key, sshd
 from tests.contract.ways import server, site, ssh
 
@@ -320,20 +321,8 @@ def test_a_connection_that_dies_in_the_middle_of_a_send_is_no_crash(
     way.close()
 
 
-class Barring(paramiko.ServerInterface):  # type: ignore[misc]
+class Barring(Admitting):
     """A server that has no process left for anybody: it opens sessions and runs nothing."""
-
-    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        """Whoever comes."""
-        return int(paramiko.common.AUTH_SUCCESSFUL)
-
-    def get_allowed_auths(self, username: str) -> str:
-        """By key."""
-        return "publickey"
-
-    def check_channel_request(self, kind: str, chanid: int) -> int:
-        """Any session."""
-        return int(paramiko.common.OPEN_SUCCEEDED)
 
 
 def test_a_command_that_the_host_refuses_to_run_is_said_to_be_that(server: Sshd, tmp_path: Path) -> None:
