@@ -52,7 +52,7 @@ def test_each_message_has_the_head_that_the_store_has_then(place: Place) -> None
         assert (
             line in ran.out
             and line in " ".join(place.mails()[-1].split())
-            and f"{head(store(place))} (said by " in ran.out
+            and f"{head(store(place))} (the next run checks it" in ran.out
         )
         assert told(store(place))[-1].event == "sealed"
         assert line in place.runner("status").out and line in place.runner("snapshots").out
