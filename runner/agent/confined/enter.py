@@ -15,8 +15,8 @@ from ..answer import Refused
 from ..host.mounts import mounts
 from . import kernel, resolve
 from .calls import MACHINES, refusing
-from .kernel import NO_DEV, NO_EXEC, NO_SUID, READ_ONLY
-from .stage import Stage
+from .kernel import BIND, NO_DEV, NO_EXEC, NO_SUID, READ_ONLY, REMOUNT
+from .stage import Stage, alike
 from .view import PlaceSeen, View, places
 
 # What a copy with its owners, modes, devices and capabilities takes.
@@ -126,13 +126,19 @@ def _opened(wanted: Sequence[PlaceSeen]) -> list[tuple[PlaceSeen, int]]:
 
 
 def _show_processes(root: str) -> None:
-    """Its own processes at /proc, as the C library wants them for modes; alone where the kernel can (5.8)."""
-    at, closed = f"{root}/proc", READ_ONLY | NO_SUID | NO_DEV | NO_EXEC
+    """Its own processes at /proc, as the C library wants them for modes; alone where the kernel can (5.8).
+
+    It looks as what is there without it: of a host that is copied, it is a folder as others are.
+    """
+    at, closed = f"{root}/proc", NO_SUID | NO_DEV | NO_EXEC
     Path(at).mkdir(0o755, exist_ok=True)
+    seen = Path(at).stat()
     try:
         kernel.mount("proc", at, closed, "proc", "subset=pid")
     except Refused:
         kernel.mount("proc", at, closed, "proc")
+    alike(at, seen)
+    kernel.mount("none", at, REMOUNT | BIND | READ_ONLY | closed)
 
 
 def _bound(memory: int) -> None:

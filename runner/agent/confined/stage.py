@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
 from ..answer import Refused
 from . import kernel
@@ -22,12 +23,13 @@ class Stage:
     """The folder `at`, with an empty memory over what is in it."""
 
     def __init__(self, at: str) -> None:
+        self._below = Path(at).stat()
         kernel.mount("tmpfs", at, NO_SUID | NO_DEV, "tmpfs", _SIZE)
         self.at = at
         self._top = os.open(at, os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY)
         # Our own folders are in these, and in no other.
         self._devices = {os.fstat(self._top).st_dev}
-        self._covers: list[int] = []
+        self._covers: list[tuple[int, os.stat_result]] = []
 
     def put(self, place: PlaceSeen, held: int, path: str) -> None:
         """Show the place that is open as `held` at `path` below here. Raises Refused."""
@@ -59,12 +61,13 @@ class Stage:
                 folder = _into(folder, each)
             below = _into(os.dup(folder), name)
             try:
+                seen = os.fstat(below)
                 kernel.mount("tmpfs", f"/proc/self/fd/{below}", NO_SUID | NO_DEV, "tmpfs", _SIZE)
             finally:
                 os.close(below)
             # Opened again it is what was mounted there.
-            self._covers.append(_into(os.dup(folder), name))
-            self._devices.add(os.fstat(self._covers[-1]).st_dev)
+            self._covers.append((_into(os.dup(folder), name), seen))
+            self._devices.add(os.fstat(self._covers[-1][0]).st_dev)
         except FileNotFoundError:
             pass
         except OSError as problem:
@@ -73,9 +76,11 @@ class Stage:
             os.close(folder)
 
     def close(self) -> None:
-        """Let nothing be changed here any more."""
+        """Let nothing be changed here any more. What covers a folder looks as that does."""
+        alike(f"/proc/self/fd/{self._top}", self._below)
         os.close(self._top)
-        for each in self._covers:
+        for each, seen in self._covers:
+            alike(f"/proc/self/fd/{each}", seen)
             closed = REMOUNT | BIND | READ_ONLY | NO_SUID | NO_DEV | NO_EXEC
             kernel.mount("none", f"/proc/self/fd/{each}", closed)
             os.close(each)
@@ -96,6 +101,16 @@ class Stage:
                 os.mknod(name, stat.S_IFREG | 0o644, dir_fd=folder)
         except FileExistsError:
             pass
+
+
+def alike(path: str, seen: os.stat_result) -> None:
+    """Give what was mounted at the folder the owner, mode and times of what is below it.
+
+    Who copies the folder names them, and would find another one each time.
+    """
+    os.chown(path, seen.st_uid, seen.st_gid)
+    Path(path).chmod(stat.S_IMODE(seen.st_mode))
+    os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
 
 
 def _into(folder: int, name: str) -> int:

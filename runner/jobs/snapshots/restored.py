@@ -18,6 +18,8 @@ from runner.agent.snapshots.contract_restored import (
     RestoredListing,
 )
 from runner.model.facts import HostFacts, Probe
+from runner.model.names import plan_id
+from runner.model.options import DrillOptions
 from runner.model.plan import Argv, Command, Effect, Finding, Step
 from runner.model.role import Phase, Role
 from runner.model.run import Outcome, State
@@ -87,9 +89,16 @@ def read(site: Site, job: Job, source: HostFacts) -> RestoredListing | None:
     return answers.read(reading.out, RestoredListing) if reading else None
 
 
-def left_out(known: RestoredListing | None) -> tuple[str, ...]:
-    """The folders that no snapshot has: those that a restore has made. What else is in that place is somebody's."""
-    return tuple(f"{SIDE}/{each.name}" for each in known.made) if known else ()
+def left_out(site: Site, known: RestoredListing | None, now: datetime) -> tuple[str, ...]:
+    """The folders that no snapshot has: those that a restore has made, or a drill of the same plan makes meanwhile.
+
+    What else is in these places is somebody's.
+    """
+    if not site.live:
+        return ()
+    drills = [job.options for job in site.jobs if isinstance(job.options, DrillOptions)]
+    making = dict.fromkeys(f"{options.scratch.rstrip('/')}/{plan_id(now)}" for options in drills)
+    return (*(f"{SIDE}/{each.name}" for each in (known.made if known else ())), *making)
 
 
 def steps(site: Site, job: Job, known: RestoredListing | None, now: datetime) -> tuple[Step, ...]:

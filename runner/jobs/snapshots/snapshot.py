@@ -204,7 +204,7 @@ def _choice(work: _SnapshotWork) -> filesystems.FilesystemChoice:
         stores=() if host.root else _stores(work),
         # What stands in is what jobs.toml names now, and nothing else is missed.
         expected=() if host.root else tuple(mount for snapshot in before for mount in snapshot.filesystems),
-        excluded=(*work.job.options.exclude, *restored.left_out(work.restored)),
+        excluded=(*work.job.options.exclude, *restored.left_out(work.site, work.restored, work.now)),
     )
 
 
@@ -250,7 +250,7 @@ def _source(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> Source
         # In the sandbox a stand-in is a real folder of this machine, and so is an excluded path.
         left_out=(
             *(path if host.stand_ins else host.at(path) for path in work.job.options.exclude),
-            *restored.left_out(work.restored),
+            *restored.left_out(work.site, work.restored, work.now),
             *(path for path in inner.left_out if path not in work.job.options.exclude),
         ),
         accepted=work.job.options.accept,

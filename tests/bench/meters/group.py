@@ -22,6 +22,16 @@ class Group:
         """The command that begins in the group; the shell that gets there is replaced by `argv`."""
         return ("/bin/sh", "-c", 'echo 0 >"$0" && exec "$@"', str(self._folder / "cgroup.procs"), *argv)
 
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """This process, and all that it begins meanwhile, is in the group."""
+        before = self._folder.parent / "cgroup.procs"
+        (self._folder / "cgroup.procs").write_text("0", "ascii")
+        try:
+            yield
+        finally:
+            before.write_text("0", "ascii")
+
     def cpu(self) -> float:
         """Processor seconds, user and system, of every process that was ever in it."""
         stat = (self._folder / "cpu.stat").read_text("ascii").split()

@@ -72,3 +72,17 @@ def test_of_the_stores_there_is_what_is_lent_of_them_and_nothing_else(
     data = f"{top}/kept" if source.endswith("data") else f"{top}/data/kept"
     lent = {f"{host}/store/new/kept", *([f"{host}/store/.incoming/one/kept"] if program is _RECEIVING else [])}
     assert found == {data, *lent} and said.stderr == b"", said
+
+
+def test_what_is_hidden_looks_as_it_does_on_the_host(host: Path) -> None:
+    """A copy of the host names the folder: as another one it would be an exception of each snapshot."""
+    os.chown(host / "store", 1234, 4321)
+    (host / "store").chmod(0o2750)
+    os.utime(host / "store", ns=(10**18 + 7, 10**18 + 9))
+    for reads in ("/", f"{host} {host}/store/new"):
+        about = f"stat -c '%n %u:%g %a %Y %y' {host}/store {'/proc' if reads == '/' else host}"
+        argv = (sys.executable, "-c", _LENT, host, reads, f"{host}/store {host}/other", about)
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(READABLE)}
+        lent = subprocess.run(argv, check=True, env=environment, capture_output=True).stdout
+        here = subprocess.run(("sh", "-c", about), check=True, capture_output=True).stdout
+        assert lent == here

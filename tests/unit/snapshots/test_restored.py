@@ -14,8 +14,10 @@ from runner.jobs.snapshots.snapshot import SnapshotKind
 from runner.model.facts import Reading
 from runner.model.kind import Draft
 from runner.model.names import plan_id
+from runner.model.options import DrillOptions
 from runner.model.plan import Command, Effect
 from runner.model.run import Outcome, State
+from runner.model.site import Job
 from tests.unit import parts
 
 YOUNG, OLD = (plan_id(parts.NOW - timedelta(days=days)) for days in (3, 40))
@@ -108,3 +110,14 @@ def test_what_became_of_it_is_told(result: dict[str, Any], text: str) -> None:
     step = draft({"made": MADE}).steps[-1]
     outcome = Outcome(step=step.id, job=step.job, state=State.DONE, result=result, role=step.role, subject="x")
     assert restored.cleared([outcome]) == (text,)
+
+
+def test_what_a_drill_of_the_same_plan_makes_meanwhile_is_left_out_and_nothing_else_of_its_place() -> None:
+    site = parts.site()
+    drills = (Job(name=f"drill-{number}", host="server", kind="drill", options=options) for number, options in enumerate(
+        (DrillOptions(store="papio"), DrillOptions(store="papio", scratch="/home/scratch/"))
+    ))  # fmt: skip
+    made = draft({"made": []}, jobs=(*site.jobs, *drills))
+    left = [word for word in words(made, "look-1") if word.startswith("--left-out=")]
+    plan = plan_id(parts.NOW)
+    assert left == [f"--left-out=/var/restored/drill/{plan}", f"--left-out=/home/scratch/{plan}"]
