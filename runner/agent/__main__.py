@@ -101,6 +101,7 @@ VERBS = {
     "boot-checks": "power.boot_checks:run",
     "serve": "policy.serve:run",
     "enrol": "policy.enrol:run",
+    "revoke": "policy.enrol:revoke",
     "refused": "policy.refusals:run",
     "take": "policy.take:run",
     "taken": "policy.take:standing",

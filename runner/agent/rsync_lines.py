@@ -18,6 +18,8 @@ UNSAFE = re.compile(rb"[\x00-\x1f\x7f-\xff]|\\(?=#[0-7]{3})")
 # How a line of a transfer begins: what is done with the name, and its type; up to the bar.
 ITEMS, TYPES, BAR = b"<>ch.", b"fdLDS", 11
 HEX = b"0123456789abcdef"
+# No algorithm of rsync has a longer checksum than SHA-512.
+LONGEST = 128
 
 
 class Sent(NamedTuple):
@@ -57,6 +59,8 @@ def sent(line: bytes) -> Sent | None:
         return None
     checksum, size, rest = fields
     checksum = checksum.rstrip(b" ")
+    if len(checksum) > LONGEST:
+        return None
     name, end, of = rest.partition(b"//")
     if not (name and end and size.isdigit() and len(size) <= DIGITS) or checksum.strip(HEX):
         return None

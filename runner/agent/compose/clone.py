@@ -76,6 +76,7 @@ def _cloned(store: StoreFolder, options: Clone) -> tuple[ClonedFilesystem, ...]:
         bases = _bases(store, begun, options.basis)
         limits.require_basis(store, (basis.snapshot for basis in bases))
         if options.recycle:
+            limits.require_seal(store)
             _require_recyclable(store, options, descriptor)
             _require_unused(begun, bases, options.recycle)
         with not_full(), contextlib.ExitStack() as opened:

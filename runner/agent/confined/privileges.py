@@ -112,6 +112,7 @@ WHOLE = (
     "put-fstab-line",
     "release",
     "returned",
+    "revoke",
     "room",
     "serve",
     "take",

@@ -61,6 +61,16 @@ def processes(root: Path = Path("/")) -> Iterator[Path]:
             yield entry
 
 
+def begun_with(*words: bytes) -> list[int]:
+    """The processes that have these words after each other in their command; those that have ended by now are not."""
+    wanted, found = b"\0" + b"\0".join(words) + b"\0", list[int]()
+    for process in processes():
+        with contextlib.suppress(OSError):
+            if wanted in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return found
+
+
 def is_entered(folder: Path) -> bool:
     """Whether a process works in the folder or below it, or has something open there; or nobody can see that."""
     try:

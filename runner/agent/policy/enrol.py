@@ -1,8 +1,10 @@
-"""`enrol`: write what a key may ask of this host, and bind the key to that. For whoever is root here already."""
+"""`enrol`: write what a key may ask of this host, and bind the key to that; `revoke` takes it back. For root here."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +12,9 @@ from pathlib import Path
 from .. import durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
+from ..host import processes
 from . import keepers, rights, signatures, text
-from .contract.enrol import Enrol, Enrolled
+from .contract.enrol import Enrol, Enrolled, Revoke, Revoked
 
 FOLDER = Path(rights.POLICY).parent
 _PROGRAM = "/usr/local/sbin/runner-agent"
@@ -56,6 +59,41 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
+def revoke(argv: Sequence[str]) -> int:
+    """Take the key out of the policy and out of authorized_keys, and end what is done for it now.
+
+    The policy first: over a connection that is open a key goes on without its line, but each request reads the policy.
+    """
+    options = parse_as(Revoke, argv)
+    place, keys = Path(rights.POLICY), Path(options.keys)
+    with durable.alone(FOLDER) if FOLDER.is_dir() else contextlib.nullcontext():
+        before, lines = _text(place, rights.LONGEST), _text(keys, _LONGEST)
+        after = text.without_table(before, options.key)
+        others = "\n".join(line for line in lines.split("\n") if not _is_of(line, options.key))
+        if after != before:
+            durable.write_file(place, after.encode(), 0o644)
+        if others != lines:
+            durable.write_file(keys, others.encode("utf-8", "surrogateescape"), 0o600)
+    reply(Revoked(options.key, after != before, others != lines, _end(options.key)))
+    return 0
+
+
+def _end(key: str) -> int:
+    """End every request of the key; what it has detached, such as an upgrade, comes to its end."""
+    known = set[int]()
+    while found := [pid for pid in processes.begun_with(b"serve", key.encode()) if pid not in known]:
+        for pid in found:
+            known.add(pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    return len(known)
+
+
+def _is_of(line: str, key: str) -> bool:
+    """Whether a line of authorized_keys is that of a key which is bound here."""
+    return f'{_PROGRAM} serve {key}" ' in line and not line.lstrip().startswith("#")
+
+
 def _require_able(options: Enrol) -> None:
     """Refused where this host lacks what a request with the key starts, or what looks at an order."""
     if not os.access(_SETPRIV, os.X_OK):
@@ -75,13 +113,13 @@ def with_line(before: str, options: Enrol) -> str:
     source = f'from="{options.from_}",' if options.from_ else ""
     bound = f'{_PROGRAM} serve {options.key}" '
     own = f'restrict,{source}command="{_dropping(options)}{bound}{options.public} runner:{options.key}'
-    kept = [line for line in before.split("\n") if bound not in line or line.lstrip().startswith("#")]
+    kept = [line for line in before.split("\n") if not _is_of(line, options.key)]
     blob = options.public.split(" ")[1]
     if any(blob in line and not line.lstrip().startswith("#") for line in kept):
         raise Refused(
             "that key is in authorized_keys already, bound to nothing or to another policy", "make a key of its own"
         )
-    present = [line for line in before.split("\n") if bound in line and not line.lstrip().startswith("#")]
+    present = [line for line in before.split("\n") if _is_of(line, options.key)]
     if present == [own]:
         return before
     while kept and not kept[-1]:

@@ -14,6 +14,7 @@ from ..arguments import SNAPSHOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from ..store.layout import StoreFolder
     from .rights import StoreRights
@@ -145,18 +146,26 @@ def require_seal(store: StoreFolder) -> None:
     rights = of(store)
     if rights is None:
         return
-    _require_rate(store, "sealed", rights.seals, "seals")
+    _require_rate(store, ("sealed",), rights.seals, "seals")
 
 
 def require_expiry(store: StoreFolder, name: str) -> None:
-    """Refused where the policy lets that snapshot not expire yet, or no further one today."""
+    """Refused where the policy lets that snapshot not expire yet, nor be put aside, or no further one today."""
+    rights = of(store)
+    if rights is None:
+        return
+    _require_rate(store, ("expired", "aside"), rights.expiries, "expiries")
+    require_age(store, name, store.record(name))
+
+
+def require_age(store: StoreFolder, name: str, record: Path) -> None:
+    """Refused where a snapshot was sealed, as its record says, within the days in which the policy lets none go."""
     from ..store.layout import read_json  # noqa: PLC0415  (of what is loaded by then)
 
     rights = of(store)
     if rights is None:
         return
-    _require_rate(store, "expired", rights.expiries, "expiries")
-    sealed = clock.moment(read_json(store.record(name)).get("sealed"))
+    sealed = clock.moment(read_json(record).get("sealed"))
     if sealed is None or time.time() - sealed.timestamp() < rights.young * 86_400:
         raise _over(
             f"{name} was sealed less than {rights.young} days ago, or nobody knows when",
@@ -164,16 +173,17 @@ def require_expiry(store: StoreFolder, name: str) -> None:
         )
 
 
-def _require_rate(store: StoreFolder, event: str, most: int, setting: str) -> None:
-    """Refused where as much of this event is in the store's chain for the last 24 hours as the policy allows a day."""
+def _require_rate(store: StoreFolder, events: tuple[str, ...], most: int, setting: str) -> None:
+    """Refused where as many of these events are in the chain for the last 24 hours as the policy allows a day."""
     from ..history import chain  # noqa: PLC0415  (only where a key is behind it)
 
     # Where there is none, or none that can be gone on with, what is done now could not be counted tomorrow.
     chain.begin(store)
-    many = chain.count(store, event, clock.text(time.time_ns() - DAY))
+    since = clock.text(time.time_ns() - DAY)
+    many = sum(chain.count(store, event, since) for event in events)
     if many >= most:
         raise _over(
-            f"snapshots {event} in the last 24 hours: {many}; this host allows {most} a day",
+            f"snapshots {' or '.join(events)} in the last 24 hours: {many}; this host allows {most} a day",
             f"wait, or let a person raise `{setting}` in /etc/runner/agent.toml on this host",
         )
 

@@ -26,6 +26,11 @@ def with_table(text: str, key: str, table: str) -> str:
     return whole
 
 
+def without_table(text: str, key: str) -> str:
+    """The policy without what it says of `key`."""
+    return "".join(line for line, ours in _lines(text, key) if not ours)
+
+
 def table_of(text: str, key: str) -> str:
     """What the policy says of `key`, as it is written there."""
     return "".join(line for line, ours in _lines(text, key) if ours).strip("\n")

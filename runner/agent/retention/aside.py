@@ -14,6 +14,7 @@ from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
 from ..history import chain
 from ..history.line import ASIDE, BACK, DROPPED, LOST
+from ..policy import limits, newest
 from ..store import aside, disk, lock, proven, trash
 from ..store.layout import StoreFolder, is_clean, lost, open_store, require_sealed, sealed
 from ..store.lock import working
@@ -32,7 +33,8 @@ def set_aside(argv: Sequence[str]) -> int:
 
     Refused when it is pinned or being read; and when fewer without exceptions would stay than `--min` or
     the store's floor, unless its name lies in the future by this machine's clock: then it must be possible, and
-    nothing expires until there are enough. Of one that is lost the record is put aside, and its checksums go on.
+    nothing expires until there are enough. With a key it is refused as `expire` is. Of one that is lost the record is
+    put aside, and its checksums go on.
     """
     options = parse_as(SetAside, argv)
     store, name = open_store(options.store), options.name
@@ -59,6 +61,7 @@ def set_aside(argv: Sequence[str]) -> int:
             raise Refused("a drill is writing its proof", "run this again", code=BUSY)
         inherited = hand_on(store, name)
         disk.require(store, options.disk)
+        newest.leave(store, name)
         chain.add(store, ASIDE, name)
         aside.out(store, name)
         unproven = proven.forget(store, name)
@@ -70,10 +73,15 @@ def _require_spared(store: StoreFolder, name: str, options: SetAside) -> None:
     pin = pins(store).get(name)
     if pin is not None and pin.holds:
         raise Refused(f"{name} is pinned: {pin.why}", f"if you know better: runner pin {name} --remove")
-    if is_ahead(name) or not is_clean(store, name):
+    if is_ahead(name):
         return
-    floor = kept_floor(store).raised(options.min, options.per_day)
-    stay = floor.counting(store, (each for each in sealed(store) if each != name))
+    limits.require_expiry(store, name)
+    if not is_clean(store, name):
+        return
+    rights = limits.of(store)
+    least, all_jobs = (rights.floor, rights.per_day) if rights else (0, 0)
+    floor = kept_floor(store).raised(options.min, options.per_day).raised(least, 0)
+    stay = floor.counting(store, (each for each in sealed(store) if each != name), all_jobs)
     if stay < floor.least:
         raise Refused(
             f"without {name} there would be {stay} snapshots without exceptions, and the floor is {floor.least}",
@@ -114,6 +122,7 @@ def drop_aside(argv: Sequence[str]) -> int:
         disk.require(store, options.disk)
         aside.tidy(store)
         _require_aside(store, name)
+        limits.require_age(store, name, aside.record(store, name))
         durable.make_folder(store.trash, 0o700)
         descriptor = trash.open_trash(store)
         try:

@@ -9,8 +9,10 @@ from pathlib import PurePosixPath
 from .. import clock, durable
 from ..answer import STALE, Refused, reply
 from ..arguments import parse_as
+from ..compose.full import full
 from ..host import room as rooms
 from ..host.processes import boot_id
+from ..host.room import Room
 from ..policy import limits
 from ..store import aside, disk, freed, owned, received, receivers
 from ..store.layout import StoreFolder, folders, is_name, open_store, partials, read_json, sealed
@@ -18,6 +20,9 @@ from ..store.lock import working
 from . import resume
 from .contract.begin import Begin, Begun
 from .instant import require_not_sealed
+
+# Beside the folders of the mount points: those that they are in, and what is written down.
+_BESIDE = 16
 
 
 def run(argv: Sequence[str]) -> int:
@@ -34,10 +39,13 @@ def run(argv: Sequence[str]) -> int:
         state = disk.require_writable(store, options.disk)
         require_not_sealed(store, options.job, options.instant)
         limits.require_name(store, name)
+        # Else all of it would be sent, and room be made for it, before `seal` says so.
+        limits.require_seal(store)
         limits.require_basis(store, (path.partition("/")[0] for path in options.share))
         _check_names(store, name, options.basis, resumed)
         receivers.end(descriptor, (*resumed, name))
         _tidy(store)
+        _require_room(store, len(points))
         _require_folders(store, options.share)
         for folder in filter(os.path.lexists, (store.incoming, store.trash)):
             owned.require_folder(folder, "find out who made it and move it away: the next run makes it anew")
@@ -68,6 +76,16 @@ def run(argv: Sequence[str]) -> int:
         resume.make(resume.NewSnapshot(store, name, points, options.whole), resumed)
         reply(Begun(str(store.partial / name), whole, state.uuid if options.disk.mount else ""))
     return 0
+
+
+def _require_room(store: StoreFolder, points: int) -> None:
+    """Refused where the folders themselves would take the last of the disk: whoever begins says how many there are."""
+    space = os.statvfs(store.root)
+    seen = rooms.guard(store.root).seen(space)
+    names = 2 * points + _BESIDE
+    need = Room(names * space.f_frsize, names if seen.last.inodes else 0)
+    if rooms.short(seen.free, Room(seen.last.bytes + need.bytes, seen.last.inodes + need.inodes)):
+        raise full()
 
 
 def _kept(store: StoreFolder, resumed: Sequence[str], points: Sequence[str]) -> tuple[str, ...]:

@@ -15,7 +15,9 @@ from .. import clock, durable
 from ..answer import Refused, reply, shown, table
 from ..arguments import MOST, pairs, parse_as
 from ..compose.copies import Copy
+from ..compose.full import full
 from ..compose.missed import EXCEPTIONS, HARMLESS, LISTED, UNSTEADY, MissedNames
+from ..host import room as rooms
 from ..policy import limits
 from ..store import begun, disk, received, trash
 from ..store.freed import BLOCK
@@ -118,9 +120,10 @@ def _gather(snapshot: PartialSnapshot, expected: ExpectedOutputs, options: Seal)
     missed = MissedNames(known, options.accept)
     gathered = Gathered(missed, snapshot.copies, expected.kept.values())
     gathered.sums_of = {} if snapshot.resumed else None
+    guard = rooms.guard(store.root)
     gathered.most = _TIMES * os.statvfs(store.root).f_files or MOST
     with durable.replacing(store.sums(name), 0o600) as stream, zipped(stream, LEVEL) as lines:
-        gather(sys.stdin.buffer, expected, Sums(lines), gathered)
+        gather(sys.stdin.buffer, expected, Sums(lines, lambda: _require_rest(guard)), gathered)
         gathered.absent(options.absent)
         _require_explained(store, missed)
     _recount(gathered, snapshot.copies)
@@ -128,6 +131,13 @@ def _gather(snapshot: PartialSnapshot, expected: ExpectedOutputs, options: Seal)
     if before > LISTED:
         missed.new = max(0, count - before)
     return gathered
+
+
+def _require_rest(guard: rooms.Guard) -> None:
+    """Refused where half of the last of the disk is gone. It is there for a seal, but what is told may be endless."""
+    seen = guard.look()
+    if seen.free.bytes < seen.last.bytes // 2:
+        raise full()
 
 
 def _recount(gathered: Gathered, copies: Mapping[str, Copy]) -> None:

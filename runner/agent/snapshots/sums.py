@@ -17,6 +17,8 @@ from ..store.layout import StoreFolder, read_json
 # Checksums hardly become shorter however long one tries.
 LEVEL = 1
 PIECE, CHUNK = 1 << 16, 1 << 18
+# So many bytes of lines are written between two looks at the room.
+SOME = 1 << 22
 
 
 def zipped(stream: BinaryIO, level: int) -> BinaryIO:
@@ -27,10 +29,11 @@ def zipped(stream: BinaryIO, level: int) -> BinaryIO:
 
 
 class Sums:
-    """Writes `checksum size name` lines to a stream."""
+    """Writes `checksum size name` lines to a stream; whenever it has written some more, `look` may refuse to go on."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: BinaryIO, look: Callable[[], None]) -> None:
+        self._stream, self._look = stream, look
+        self._unlooked = 0
         self._places: dict[str, bytes] = {}
 
     def add(self, file: Sent, point: str) -> None:
@@ -39,7 +42,10 @@ class Sums:
         if place is None:
             inside = escaped(os.fsencode(point)).strip(b"/")
             place = self._places[point] = inside + b"/" if inside else b""
-        self._stream.write(b"%s %d %s%s\n" % (file.checksum.encode(), file.size, place, file.name))
+        self._unlooked += self._stream.write(b"%s %d %s%s\n" % (file.checksum.encode(), file.size, place, file.name))
+        if self._unlooked > SOME:
+            self._unlooked = 0
+            self._look()
 
 
 # A line as it is written: the checksum, with its algorithm where that is not the usual one, the size, the name.

@@ -201,7 +201,7 @@ def test_an_output_that_says_more_names_than_a_disk_can_have_is_refused(tmp_path
     gathered.most = 3
     frame = Frame(io.BytesIO(content), "t", "done", 0, len(content))
     with contextlib.nullcontext() if fits else pytest.raises(Refused, match="than the disk can have"):
-        gathered.kept(frame, "/", Sums(written))
+        gathered.kept(frame, "/", Sums(written, lambda: None))
     assert written.getvalue().count(b"\n") == 3
 
 

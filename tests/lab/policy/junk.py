@@ -7,7 +7,7 @@ import json
 import shlex
 import subprocess
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from tests.lab.images import ADDRESS, BACKUP, PAPIO, STORE
 from tests.lab.policy.thief import PLAN, PROGRAM, TOKEN, Thief
@@ -45,15 +45,18 @@ def holding(thief: Thief) -> Iterator[None]:
         with thief.holding():
             yield
     finally:
-        thief.runner.lab.run(PAPIO, "ssh", "-O", "exit", "-oControlPath=/run/junk.socket", "x", check=False)
+        ended(thief)
+
+
+def ended(thief: Thief) -> None:
+    """The shared connection is closed."""
+    thief.runner.lab.run(PAPIO, "ssh", "-O", "exit", "-oControlPath=/run/junk.socket", "x", check=False)
 
 
 def junk(thief: Thief, number: int, when: str) -> bool:
     """Try to seal one, and leave no partial; whether it was sealed."""
-    clock = datetime.strptime(
-        thief.runner.lab.run(BACKUP, "date", "-u", "+%Y%m%d%H%M%S").stdout.strip(), "%Y%m%d%H%M%S"
-    )
-    name = f"{clock.replace(tzinfo=UTC) + OFFSETS[when]:%Y-%m-%dT%H%M%SZ}"
+    clock = datetime.strptime(thief.now(), "%Y-%m-%dT%H%M%SZ")
+    name = f"{clock + OFFSETS[when]:%Y-%m-%dT%H%M%SZ}"
     newest = thief.runner.sealed()[-1]
     whole = number % 2 == 0
     share = ("--whole=/",) if whole else (f"--share={newest}",)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
+import shlex
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from runner.agent.host.room import guard, short
+from runner.agent.rsync_lines import sent
 from runner.hosts.transport import _PLACE
 from tests.lab.images import ADDRESS, BACKUP, PAPIO, STORE
 from tests.lab.machines import Lab
-from tests.lab.policy.junk import OFFSETS, asked, holding, junk
+from tests.lab.policy.junk import OFFSETS, SHARED, asked, ended, holding, junk
 from tests.lab.policy.thief import PLAN, PROGRAM, TOKEN, Thief, enrolled
 from tests.lab.site import DATA, FILE, Runner
 
@@ -53,6 +58,19 @@ def older(thief: Thief) -> str:
 
 def newest(thief: Thief) -> str:
     return thief.runner.sealed()[-1]
+
+
+@contextlib.contextmanager
+def policy_of(thief: Thief, was: str, becomes: str) -> Iterator[None]:
+    """A person has changed a line of the policy meanwhile."""
+    policy = thief.runner.path(BACKUP, "/etc/runner/agent.toml")
+    text = policy.read_text()
+    policy.write_text(re.sub(was, becomes, text))
+    try:
+        yield
+    finally:
+        policy.write_text(text)
+        thief.look()
 
 
 # What is no request of the runner at all.
@@ -316,7 +334,8 @@ def test_nothing_is_compared_with_but_what_is_sealed(thief: Thief) -> None:
     """What leads out of it, in what he sent: nothing of the host is shown by it, and nothing made on the host."""
     lab, policy = thief.runner.lab, thief.runner.path(BACKUP, "/etc/runner/agent.toml")
     before = policy.read_text()
-    policy.write_text(before.replace('sources = ["/"]', "sources = []"))
+    # What was sealed here today counts too.
+    policy.write_text(before.replace('sources = ["/"]', "sources = []").replace("seals = 4", "seals = 40"))
     try:
         with thief.holding():
             for partial in thief.runner.partials():
@@ -356,6 +375,81 @@ def test_of_other_stores_nothing_is_seen(thief: Thief) -> None:
     said = thief.rsync("--protect-args", "-a", f"{HERE}:/srv/", "/run/stolen/")
     assert "secret" not in lab.run(PAPIO, "grep", "-r", "secret", "/run/stolen", check=False).stdout, said
     assert thief.runner.path(PAPIO, "/run/stolen/backups").is_dir(), "of what it may read the rest is there"
+
+
+def test_folders_without_end_leave_the_last_of_the_disk(thief: Thief) -> None:
+    store = thief.runner.store("papio")
+    with policy_of(thief, "seals = .*", "seals = 40"), holding(thief):
+        for turn in range(4):
+            # Others each time: what was begun already is taken up.
+            points, name = [f"/p{turn}x{number}" for number in range(9000)], thief.now()
+            parts = [f"--resume={each}" for each in thief.runner.partials()]
+            said = thief.agent(
+                "begin", STORE, name, f"--plan={PLAN}", f"--basis={newest(thief)}", *parts, "--", *points
+            )
+        # That many have no room any more, however often they are begun.
+        assert said.returncode == 1 and '"cause": "full"' in said.stdout, said
+        seen = guard(store).look()
+        assert not short(seen.free, seen.last), seen
+        asked(thief, "drop-partials", "--", *thief.runner.partials())
+    assert thief.runner.partials() == []
+
+
+def test_a_checksum_is_no_longer_than_any_is(thief: Thief) -> None:
+    lines = "".join(f">f+++++++++|{'5a' * length}|3|x//\n" for length in (64, 65, 250_000))
+    assert [sent(line) is not None for line in lines.encode().splitlines(keepends=True)] == [True, False, False]
+
+
+def test_with_the_verb_to_put_aside_nothing_goes_that_may_not_expire(thief: Thief) -> None:
+    with (
+        policy_of(thief, "power = .*", 'power = []\nverbs = ["set-aside", "drop-aside"]'),
+        policy_of(thief, "floor = .*", "floor = 30"),
+        holding(thief),
+    ):
+        for name, why in ((newest(thief), "sealed less than 7 days ago"), (older(thief), "the floor is 30")):
+            said = asked(thief, "set-aside", name, "--min=1")
+            assert said.returncode == 1 and why in said.stdout, said
+
+
+def test_where_its_disk_is_not_mounted_no_store_is_made(thief: Thief) -> None:
+    """Nor with another disk declared: the host itself says what belongs there."""
+    lab = thief.runner.lab
+    lab.disk("umount")
+    try:
+        for declared in ((), ("--disk-mount=/",), ("--disk-mount=/srv",)):
+            said = asked(thief, "begin", thief.now(), "--basis=", *declared, "--whole=/", "--", "/")
+            assert said.returncode == 1, said
+        assert lab.run(BACKUP, "ls", "-A", STORE).stdout == ""
+    finally:
+        lab.disk("mount")
+
+
+def test_once_it_is_revoked_an_open_connection_can_do_nothing_more(thief: Thief) -> None:
+    lab = thief.runner.lab
+    policy, keys = (
+        thief.runner.path(BACKUP, each) for each in ("/etc/runner/agent.toml", "/root/.ssh/authorized_keys")
+    )
+    kept = [(path, path.read_text()) for path in (policy, keys)]
+    newest_asked = [*map(shlex.quote, ("exec", "sh", "-c", "x", TOKEN, PROGRAM, "newest", STORE))]
+    keys.write_text(f"# of a person\nssh-ed25519 AAAA x\n{kept[1][1]}")
+    try:
+        with thief.holding():
+            assert thief.ask(*newest_asked, options=SHARED).returncode == 0
+            revoked = json.loads(lab.run(BACKUP, PROGRAM, "revoke", "papio").stdout)
+            # The one that holds the store, and perhaps one that was about to end.
+            assert revoked.pop("ended") >= 1
+            assert revoked == {"revoked": "papio", "policy": True, "line": True}
+            assert keys.read_text() == "# of a person\nssh-ed25519 AAAA x\n"
+            # Over the connection that was opened before.
+            assert thief.ask(*newest_asked, options=SHARED).returncode == 1
+            assert thief.ask(*newest_asked).returncode == 255, "and there is no new one"
+        again = json.loads(lab.run(BACKUP, PROGRAM, "revoke", "papio").stdout)
+        assert again == {"revoked": "papio", "policy": False, "line": False, "ended": 0}
+    finally:
+        for path, text in kept:
+            path.write_text(text)
+        ended(thief)
+        thief.look()
 
 
 def test_an_honest_day_goes_on(thief: Thief) -> None:

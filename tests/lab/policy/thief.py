@@ -41,6 +41,10 @@ class Thief:
         argv = ("timeout", str(timeout), "ssh", *known, *options, f"root@{ADDRESS[BACKUP]}", *command)
         return self.runner.lab.run(PAPIO, *argv, check=False, input=stdin, timeout=timeout + 10)
 
+    def now(self) -> str:
+        """A name for a snapshot that backup-server1 takes now."""
+        return self.runner.lab.run(BACKUP, "date", "-u", "+%Y-%m-%dT%H%M%SZ").stdout.strip()
+
     def agent(self, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Ask for a verb, as the runner does."""
         return self.ask(*map(shlex.quote, ("exec", "sh", "-c", "x", TOKEN, PROGRAM, *words)), stdin=stdin)

@@ -43,3 +43,19 @@ class Enrolled(NamedTuple):
     policy: bool
     line: bool
     keepers: bool
+
+
+class Revoke(NamedTuple):
+    """Options of `revoke`: the name of the key, as in this host's policy; `keys` is the file with the keys of root."""
+
+    key: FileNameWord
+    keys: AbsolutePath = "/root/.ssh/authorized_keys"
+
+
+class Revoked(NamedTuple):
+    """Answer of `revoke`: whether the policy and the line were there until now, and how many requests were ended."""
+
+    revoked: str
+    policy: bool
+    line: bool
+    ended: int
