@@ -157,13 +157,13 @@ class StoreFacts:
     """A store as it was read. `path` is where it really is. `problem` says why it cannot be used.
 
     `mounted`: the store's own device differs from its parent's, or `disk mount` contains it. `whole_seconds`: the disk
-    cannot hold nanoseconds. `rotational`: it turns; None where nobody says. `proven` is the last successful drill of
-    each sort, `files` and `database`; a sort that never succeeded is not in it. `unread` are files and folders in it
-    that are there and cannot be read, and may say that a snapshot has to stay; `odd` are others. `lacks` are those of
-    nosuid and nodev that it is mounted without, `open` its own folders that others may enter, `foreign` some of what
-    is in it beside it. `aside` are snapshots out of the count, `lost` those of which only the record is left,
-    `written_off` those whose record was put aside since. `damaged` is what audits found of each filesystem. `doubted`
-    is why its history cannot be relied on, so that nothing may expire; no host says that.
+    cannot hold nanoseconds. `rotational`: it turns. `proven` is the last successful drill of each sort, `files` and
+    `database`; a sort that never succeeded is not in it. `unread` are files and folders in it that are there and cannot
+    be read, and may say that a snapshot has to stay; `odd` are others. `lacks` are those of nosuid and nodev that it is
+    mounted without, `open` its own folders that others may enter, `foreign` some of what is in it beside it. `aside`
+    are snapshots out of the count, `lost` those of which only the record is left, `written_off` those whose record was
+    put aside since. `damaged` is what audits found of each filesystem. `doubted` is why its history cannot be relied
+    on, so that nothing may expire; no host says that. `expiries` may go now by the policy of its host.
     """
 
     path: AbsolutePath
@@ -191,6 +191,7 @@ class StoreFacts:
     foreign: tuple[str, ...] = ()
     damaged: tuple[DamagedFilesystem, ...] = ()
     doubted: str = ""
+    expiries: Count | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

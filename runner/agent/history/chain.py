@@ -105,8 +105,8 @@ def head(store: StoreFolder) -> str:
     return now.text
 
 
-def count(store: StoreFolder, event: str, since: str) -> int:
-    """How many lines of an event were written at `since` or later (text, as `clock.now` gives it), and not undone.
+def count(store: StoreFolder, event: str, since: str, until: str) -> int:
+    """How many lines of an event were written from `since` to `until` (as `clock.now` gives it), and not undone.
 
     By this host's clock, wherever in the chain they are: that may have been set back. What is no line is passed over,
     and where there is no chain there is none.
@@ -118,7 +118,7 @@ def count(store: StoreFolder, event: str, since: str) -> int:
                 # Most lines are of other events.
                 line = lines.parsed(raw) if any(word in raw for word in words) else None
                 undone = before and line is not None and line.event == lines.UNDONE
-                before = line is not None and line.event == event and line.time >= since
+                before = line is not None and line.event == event and since <= line.time <= until
                 known += before - undone
     except (FileNotFoundError, Damaged):
         return 0

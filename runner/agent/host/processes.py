@@ -63,12 +63,12 @@ def processes(root: Path = Path("/")) -> Iterator[Path]:
 
 def begun_with(*words: bytes) -> list[int]:
     """The processes that have these words after each other in their command; those that have ended by now are not."""
-    wanted, found = b"\0" + b"\0".join(words) + b"\0", list[int]()
+    wanted, pids = b"\0" + b"\0".join(words) + b"\0", list[int]()
     for process in processes():
         with contextlib.suppress(OSError):
             if wanted in (process / "cmdline").read_bytes():
-                found.append(int(process.name))
-    return found
+                pids.append(int(process.name))
+    return pids
 
 
 def is_entered(folder: Path) -> bool:

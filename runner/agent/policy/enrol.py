@@ -81,8 +81,8 @@ def revoke(argv: Sequence[str]) -> int:
 def _end(key: str) -> int:
     """End every request of the key; what it has detached, such as an upgrade, comes to its end."""
     known = set[int]()
-    while found := [pid for pid in processes.begun_with(b"serve", key.encode()) if pid not in known]:
-        for pid in found:
+    while others := [pid for pid in processes.begun_with(b"serve", key.encode()) if pid not in known]:
+        for pid in others:
             known.add(pid)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -26,6 +26,8 @@ APART = 300 * 10**9
 PINNED, PINS = 90, 20
 # What a verb may have of the memory of the host: a fourth, and never so little that a day of a large site has no room.
 LEAST_MEMORY = 1 << 30
+# How a snapshot goes, as the chain has it.
+_GOING = ("expired", "aside")
 _stores: dict[str, StoreRights] = {}
 _key: list[str] = []
 
@@ -60,10 +62,14 @@ def bound_memory(most: int = 0) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
-def require_name(store: StoreFolder, name: str) -> None:
-    """Refused where a snapshot that is begun now has a name of another time; the next plan has one that fits."""
+def require_new(store: StoreFolder, name: str) -> None:
+    """Refused where a snapshot that is begun now has a name of another time, or could not be sealed any more today.
+
+    The next plan has a name that fits. Where no more are sealed, all would be sent, and room be made, for nothing.
+    """
     if of(store) is None or not SNAPSHOT.fullmatch(name):
         return
+    require_seal(store)
     named = clock.nanoseconds(f"{name[:13]}:{name[13:15]}:{name[15:]}")
     apart = named - time.time_ns()
     if abs(apart) > APART:
@@ -154,7 +160,7 @@ def require_expiry(store: StoreFolder, name: str) -> None:
     rights = of(store)
     if rights is None:
         return
-    _require_rate(store, ("expired", "aside"), rights.expiries, "expiries")
+    _require_rate(store, _GOING, rights.expiries, "expiries")
     require_age(store, name, store.record(name))
 
 
@@ -173,14 +179,30 @@ def require_age(store: StoreFolder, name: str, record: Path) -> None:
         )
 
 
+def expiries(store: StoreFolder) -> int | None:
+    """How many snapshots the policy lets expire now; None where no key is behind what is done."""
+    rights = of(store)
+    return None if rights is None else max(0, rights.expiries - _many(store, _GOING))
+
+
+def _many(store: StoreFolder, events: Iterable[str]) -> int:
+    """How many of these events are in the store's chain within a day of now.
+
+    In either direction: what was written while the clock was ahead is not counted until that day has come.
+    """
+    from ..history import chain  # noqa: PLC0415  (only where a key is behind it)
+
+    now = time.time_ns()
+    return sum(chain.count(store, event, clock.text(now - DAY), clock.text(now + DAY)) for event in events)
+
+
 def _require_rate(store: StoreFolder, events: tuple[str, ...], most: int, setting: str) -> None:
     """Refused where as many of these events are in the chain for the last 24 hours as the policy allows a day."""
     from ..history import chain  # noqa: PLC0415  (only where a key is behind it)
 
     # Where there is none, or none that can be gone on with, what is done now could not be counted tomorrow.
     chain.begin(store)
-    since = clock.text(time.time_ns() - DAY)
-    many = sum(chain.count(store, event, since) for event in events)
+    many = _many(store, events)
     if many >= most:
         raise _over(
             f"snapshots {' or '.join(events)} in the last 24 hours: {many}; this host allows {most} a day",

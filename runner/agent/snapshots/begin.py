@@ -38,9 +38,7 @@ def run(argv: Sequence[str]) -> int:
     with working(store, options.plan) as descriptor:
         state = disk.require_writable(store, options.disk)
         require_not_sealed(store, options.job, options.instant)
-        limits.require_name(store, name)
-        # Else all of it would be sent, and room be made for it, before `seal` says so.
-        limits.require_seal(store)
+        limits.require_new(store, name)
         limits.require_basis(store, (path.partition("/")[0] for path in options.share))
         _check_names(store, name, options.basis, resumed)
         receivers.end(descriptor, (*resumed, name))

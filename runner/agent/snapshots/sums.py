@@ -18,7 +18,7 @@ from ..store.layout import StoreFolder, read_json
 LEVEL = 1
 PIECE, CHUNK = 1 << 16, 1 << 18
 # So many bytes of lines are written between two looks at the room.
-SOME = 1 << 22
+BETWEEN = 1 << 22
 
 
 def zipped(stream: BinaryIO, level: int) -> BinaryIO:
@@ -43,7 +43,7 @@ class Sums:
             inside = escaped(os.fsencode(point)).strip(b"/")
             place = self._places[point] = inside + b"/" if inside else b""
         self._unlooked += self._stream.write(b"%s %d %s%s\n" % (file.checksum.encode(), file.size, place, file.name))
-        if self._unlooked > SOME:
+        if self._unlooked > BETWEEN:
             self._unlooked = 0
             self._look()
 

@@ -117,3 +117,4 @@ class StoreAnswer(NamedTuple):
     open: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     damaged: tuple[DamagedAnswer, ...] = ()
+    expiries: Optional[Count] = None

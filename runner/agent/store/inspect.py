@@ -12,6 +12,7 @@ from ..answer import Refused
 from ..arguments import MACHINE, MOST, PATH, DeclaredDisk
 from ..host import room as rooms
 from ..host.mounts import rotates
+from ..policy import limits
 from ..retention import coverage, noted
 from ..retention.floor import kept_floor
 from . import aside, closed, disk, freed, layout, lock, owned, received
@@ -90,6 +91,7 @@ def _inspect(path: str, request: Mapping[str, Any]) -> contract.StoreAnswer:
         open=() if exposed else closed.open_places(store),
         foreign=closed.foreign(store)[:FOREIGN],
         damaged=tuple(contract.DamagedAnswer(*each) for each in noted.counted(store)),
+        expiries=limits.expiries(store),
     )
 
 

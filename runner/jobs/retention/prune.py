@@ -45,6 +45,8 @@ class PruneKind(Bundled):
         sealed = tuple(snapshot for snapshot in counted(stored) if one_line(snapshot.name) not in gone)
         room, doubted = stored.space, stored.doubted
         decision = careful(retention.decide_unless(doubted, sealed, store.retention, room, now, coming), room)
+        # What the plan recycles expires too.
+        decision = within(decision, stored.expiries and max(0, stored.expiries - len(gone)))
         where = place(site, job.name, store, stored, plan_id(now))
         made = (
             *steps(where, decision, has_trash=bool(stored.trash)),
@@ -110,6 +112,19 @@ def careful(decision: Decision, space: Space | None) -> Decision:
     )
 
 
+def within(decision: Decision, most: int | None) -> Decision:
+    """What of `decision` goes now: `most` is what the policy of the store's host lets go, None for any number.
+
+    More would be refused there, and be taken for what somebody else tries who has the key.
+    """
+    if most is None or len(decision.expire) <= most:
+        return decision
+    later = decision.expire[most:]
+    stay = (KeptSnapshot(snapshot=each.snapshot, reason="its host lets no more go in 24 hours") for each in later)
+    keep = tuple(sorted((*decision.keep, *stay), key=lambda kept: kept.snapshot.name))
+    return replace(decision, keep=keep, expire=decision.expire[:most], later=len(later))
+
+
 def _can_note(space: Space) -> bool:
     least_bytes, least_inodes = _ROOM_TO_NOTE
     return space.free >= least_bytes and (space.inodes == 0 or space.inodes_free >= least_inodes)
@@ -153,14 +168,16 @@ def frozen(decision: Decision, store: Store, what: str = "nothing expires from t
 def headline(decision: Decision) -> str:
     """The decision in one line: how many stay, how many go, what that frees."""
     gone, stay = decision.expire, count(len(decision.keep), "snapshot")
+    later = f"; {decision.later} more later, since the policy of its host lets no more go in 24 hours"
+    later = later if decision.later else ""
     if decision.unmeasured and not gone:
         return f"room is short, and what expiring the oldest frees is measured first: {stay}"
     if not gone:
-        return f"nothing to expire: {stay}" if decision.keep else "nothing to expire: no snapshot yet"
+        return f"nothing to expire: {stay}{later}" if decision.keep else "nothing to expire: no snapshot yet"
     oldest = every(decision)[: len(gone)]
     last = max((expiry.snapshot for expiry in gone), key=lambda snapshot: snapshot.name)
     frees = ""
     # Measured is what each frees with every older one: that is the sum only where no older one stays.
     if oldest[-1] == last and last.freed_bytes is not None:
         frees = f", which frees {size(last.freed_bytes)} and {count(last.freed_inodes or 0, 'inode')}"
-    return f"{count(len(gone), 'snapshot')} may go{frees}; {len(decision.keep)} stay"
+    return f"{count(len(gone), 'snapshot')} may go{frees}; {len(decision.keep)} stay{later}"

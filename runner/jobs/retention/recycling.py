@@ -18,7 +18,8 @@ def for_coming(site: Site, store: Store, facts: StoreFacts, coming: Snapshot) ->
 
     What goes for room must go before, and what goes in any case is the prune job's. Where nothing may go, for room or
     for a doubt, none does; nor where the newest one has a filesystem that `coming` will not have, or what may say that
-    a snapshot has to stay (pins, the floor, what drills have proven, records) cannot be read.
+    a snapshot has to stay (pins, the floor, what drills have proven, records) cannot be read; nor where the policy of
+    its host lets none expire any more today.
     """
     sealed = counted(facts)
     now, policy = snapshot_time(coming.name), store.retention
@@ -26,7 +27,7 @@ def for_coming(site: Site, store: Store, facts: StoreFacts, coming: Snapshot) ->
     pruned = any(job.options.store == store.name for job in pruning)
     if policy is None or now is None or not pruned or site.unattended < Effect.EXPIRE:
         return None
-    if facts.unread or facts.doubted:
+    if facts.unread or facts.doubted or facts.expiries == 0:
         return None
     newest = [snapshot for snapshot in sealed if snapshot.host == coming.host][-1:]
     if any(set(snapshot.filesystems) - set(coming.filesystems) for snapshot in newest):

@@ -52,7 +52,7 @@ class Decision:
     where something may, and `do` what a person should do. `cause` is the doubt that froze it. `doubts` is
     what a person should see although something may expire.
     `unmeasured` names those that go for room while it is not known what they free, oldest first: to
-    measure that and decide again is better than to try.
+    measure that and decide again is better than to try. So many go `later`, which nobody lets go yet.
     """
 
     keep: tuple[KeptSnapshot, ...]
@@ -62,6 +62,7 @@ class Decision:
     doubts: tuple[Doubt, ...] = ()
     unmeasured: tuple[str, ...] = ()
     cause: Doubt | None = None
+    later: int = 0
 
 
 def decide(

@@ -15,6 +15,7 @@ import pytest
 
 from runner.agent import clock
 from runner.agent.answer import Refused
+from runner.agent.history import chain
 from runner.agent.inventory import stored
 from runner.agent.policy import limits, refusals
 from runner.agent.policy.rights import StoreRights
@@ -76,6 +77,21 @@ def test_from_afar_nothing_is_pinned_for_years_nor_shorter_than_it_is_nor_all_of
         limits.require_pin(StoreFolder(tmp_path / "at the console"), before, until, others)
     assert len(noted) == 3
     limits.require_pin(bound, now + 8 * DAY, now + 89 * DAY, limits.PINS - 1)
+
+
+def test_what_was_done_while_the_clock_was_ahead_is_not_counted_until_then(
+    bound: StoreFolder, noted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that is set right again would let nothing expire for as long as it was wrong."""
+    bound.runner.mkdir()
+    bound.lock.touch()
+    now = time.time_ns()
+    for year, left in ((365 * DAY, 4), (0, 3), (-2 * DAY, 3)):
+        monkeypatch.setattr(time, "time_ns", lambda at=now + year: at)
+        chain.add(bound, "expired", f"{clock.text(now + year)[:10]}T010000Z")
+        monkeypatch.setattr(time, "time_ns", lambda: now)
+        assert limits.expiries(bound) == left, "of four"
+    assert limits.expiries(StoreFolder(bound.root / "of nobody")) is None
 
 
 def test_from_afar_only_beside_the_newest_is_kept_what_it_was(bound: StoreFolder, noted: list[str]) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from runner.agent.host.room import guard, short
-from runner.agent.rsync_lines import sent
 from runner.hosts.transport import _PLACE
 from tests.lab.images import ADDRESS, BACKUP, PAPIO, STORE
 from tests.lab.machines import Lab
@@ -393,11 +392,6 @@ def test_folders_without_end_leave_the_last_of_the_disk(thief: Thief) -> None:
         assert not short(seen.free, seen.last), seen
         asked(thief, "drop-partials", "--", *thief.runner.partials())
     assert thief.runner.partials() == []
-
-
-def test_a_checksum_is_no_longer_than_any_is(thief: Thief) -> None:
-    lines = "".join(f">f+++++++++|{'5a' * length}|3|x//\n" for length in (64, 65, 250_000))
-    assert [sent(line) is not None for line in lines.encode().splitlines(keepends=True)] == [True, False, False]
 
 
 def test_with_the_verb_to_put_aside_nothing_goes_that_may_not_expire(thief: Thief) -> None:

@@ -14,6 +14,7 @@ from runner.model.facts import Facts, StoreFacts
 from runner.model.kind import Draft
 from runner.model.options import CheckOptions, PruneOptions
 from runner.model.plan import Check, Command, Effect, Plan, Step
+from runner.model.role import Role
 from runner.model.site import Amount, Job, Retention, Site
 from runner.planning import floors, planner, review
 from runner.report.todo import to_do
@@ -260,6 +261,27 @@ def test_the_plan_says_in_a_line_what_goes_and_what_that_frees(
     made = draft(snapshots, policy, **store)
     assert made.planned
     assert made.planned.headline == told
+
+
+@pytest.mark.parametrize(
+    ("most", "gone", "told"),
+    [
+        (None, 4, "4 snapshots may go, which frees 40.0 GiB and 400 inodes; 4 stay"),
+        (4, 4, "4 snapshots may go, which frees 40.0 GiB and 400 inodes; 4 stay"),
+        (3, 3, "3 snapshots may go, which frees 30.0 GiB and 300 inodes; 5 stay; 1 more later, "),
+        (0, 0, "nothing to expire: 8 snapshots; 4 more later, "),
+    ],
+)
+def test_no_more_goes_than_the_policy_of_the_host_lets_go_and_the_oldest_first(
+    most: int | None, gone: int, told: str
+) -> None:
+    made = draft(sealed(8), expiries=most)
+    assert [step.subject for step in made.steps if step.role == Role.EXPIRE] == [
+        f"2026-11-{day}T081500Z" for day in range(15, 15 + gone)
+    ]
+    why = "since the policy of its host lets no more go in 24 hours"
+    assert made.planned and made.planned.headline == f"{told}{why if 'later' in told else ''}"
+    assert not made.findings, "it is no trouble"
 
 
 @pytest.mark.parametrize(

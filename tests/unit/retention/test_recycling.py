@@ -55,10 +55,18 @@ def test_at_max_it_is_the_oldest() -> None:
         (replace(site(), jobs=site().jobs[:1]), store(), NEW),
         (site(), store(unread=("/store/.runner/pins.json",)), NEW),
         (site(), store(last={"files": 10}), NEW),
+        (site(), store(expiries=0), NEW),
         # One of the newest is not mounted today.
         (site(), store(), replace(NEW, filesystems=("/",))),
     ],
-    ids=["unattended", "no prune job", "pins that cannot be read", "a source that shrank", "a filesystem is missing"],
+    ids=[
+        "unattended",
+        "no prune job",
+        "pins that cannot be read",
+        "a source that shrank",
+        "the policy of the host",
+        "a filesystem is missing",
+    ],
 )
 def test_nothing_is_recycled_where_something_speaks_against_it(here: Site, facts: StoreFacts, coming: Snapshot) -> None:
     if facts.sealed[-1].files == 10:

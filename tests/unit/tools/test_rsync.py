@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.agent.rsync_lines import sent
+from runner.agent.snapshots import sums
 from runner.model.facts import Rsync
 from runner.tools import rsync
 
@@ -176,6 +179,18 @@ def test_the_remote_shell_is_quoted_as_rsync_splits_it(rsh: tuple[str, ...], opt
     argv = rsync.send(rsync.Ends(source="h:/s/", target="/t/", rsh=rsh), exclude=())
     assert option in argv
     assert "--protect-args" in argv
+
+
+def test_a_checksum_is_no_longer_than_any_is_and_what_is_written_of_many_is_looked_at() -> None:
+    lines = [f">f+++++++++|{'5a' * length}|3|x//\n".encode() for length in (64, 65, 250_000)]
+    file = sent(lines[0])
+    assert file is not None and [sent(line) for line in lines[1:]] == [None, None]
+    looked: list[int] = []
+    with io.BytesIO() as stream:
+        written = sums.Sums(stream, lambda: looked.append(stream.tell()))
+        for _ in range(3 * sums.BETWEEN // 120):
+            written.add(file, "/")
+    assert len(looked) == 3 and all(one <= (number + 2) * sums.BETWEEN for number, one in enumerate(looked))
 
 
 def test_versions_are_compared_as_numbers() -> None:
