@@ -18,7 +18,7 @@ from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.options import PruneOptions
 from runner.model.plan import Action, Finding, PlannedJob
-from runner.model.role import Role
+from runner.model.role import Phase, Role
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, one_line, size
 
@@ -148,6 +148,10 @@ def findings(where: Place, decision: Decision, store: Store) -> tuple[Finding, .
         Finding(severity="attention", source=where.job, text=doubt.text, do=doubt.do) for doubt in decision.doubts
     )
     why = frozen(decision, store)
+    if decision.later:
+        more = count(decision.later, "more snapshot")
+        text = f"{more} will go later: the policy of {store.host} lets no more go in 24 hours"
+        doubts = (*doubts, Finding(severity="note", source=where.job, text=text, phase=Phase.FORECAST))
     return (*((replace(why, source=where.job),) if why else ()), *doubts)
 
 
@@ -168,8 +172,7 @@ def frozen(decision: Decision, store: Store, what: str = "nothing expires from t
 def headline(decision: Decision) -> str:
     """The decision in one line: how many stay, how many go, what that frees."""
     gone, stay = decision.expire, count(len(decision.keep), "snapshot")
-    later = f"; {decision.later} more later, since the policy of its host lets no more go in 24 hours"
-    later = later if decision.later else ""
+    later = f"; {decision.later} more later" if decision.later else ""
     if decision.unmeasured and not gone:
         return f"room is short, and what expiring the oldest frees is measured first: {stay}"
     if not gone:

@@ -85,6 +85,7 @@ def test_what_was_done_while_the_clock_was_ahead_is_not_counted_until_then(
     """A clock that is set right again would let nothing expire for as long as it was wrong."""
     bound.runner.mkdir()
     bound.lock.touch()
+    chain.begin(bound)
     now = time.time_ns()
     for year, left in ((365 * DAY, 4), (0, 3), (-2 * DAY, 3)):
         monkeypatch.setattr(time, "time_ns", lambda at=now + year: at)
