@@ -17,6 +17,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
+from runner.agent import regular
 from runner.engine import seal
 from runner.model.errors import PlanRefused, UsageError
 from runner.model.plan import Effect, Plan
@@ -123,7 +124,8 @@ def take(path: Path, key: bytes) -> PlanFile:
         closing = trust.refusal(exposed)
         raise PlanRefused(closing.text, do=closing.do)
     try:
-        content = path.read_bytes()
+        # A pipe in its place would keep whoever reads it for ever.
+        content = regular.content(path)
         values = tomllib.loads(content.decode("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", do="make one: runner plan --out plan.toml") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract import pg
-from tests.contract.dump_parts import Dumps, folder
+from tests.contract.dump_parts import Dumps, folder, programs
 from tests.contract.storehouse import PROGRAM, execute
 from tests.soak import few
 
@@ -93,3 +93,31 @@ def test_who_dumps_and_restores_runs_nothing_of_its_owner(dumps: Dumps, spot: Pa
     # It is no empty trap.
     cluster.sql("select k.deed()", "trap")
     assert spot.read_text().splitlines()[0] == cluster.user
+
+
+LATER = "create index on k.t (i) where k.evil(1); create statistics k.s on (i + k.evil(1)::int), i from k.t;"
+
+
+@pytest.mark.parametrize("when", ["of an extension", "meanwhile"])
+def test_no_index_is_planned_with_whosever_its_function_is_and_whenever_it_is_made(
+    dumps: Dumps, spot: Path, when: str
+) -> None:
+    """Whoever owns an extension puts his own functions into it; and no lock of a dump keeps indexes from being made."""
+    cluster, options = dumps.cluster, ()
+    cluster.sql("create database trap owner mallory")
+    cluster.sql(f"set session authorization mallory;{DEED}".replace("SPOT", str(spot)), "trap")
+    if when == "meanwhile":
+        words = f"-X -q -h {cluster.sockets} -d trap -c 'set session authorization mallory; {LATER}'"
+        made = programs(dumps.root.parent, pg_dump=f'"$REAL" "$@" || exit; {pg.BIN}/psql {words}')
+        options = (f"--programs={made}",)
+    else:
+        member = "alter extension hstore add function k.evil(anyelement)"
+        cluster.sql(f"set session authorization mallory; create extension hstore schema k; {LATER} {member}", "trap")
+    shutil.rmtree(dumps.home("trap"), ignore_errors=True)
+    dumped = dumps.dump("trap", *options)
+    assert dumped.code == 0, dumped.out
+    assert not spot.exists(), "who dumped it ran it"
+    assert dumps.record("trap")["tables"]["k.t"] == 2
+    # As it would have been run.
+    cluster.sql("select count(*) from k.t", "trap")
+    assert spot.exists()

@@ -121,6 +121,86 @@ HIS = {
     "create table public.t (i int references k.t); insert into public.t values (1);",
     "read-by-matview": "create table k.t (i int); insert into k.t values (1); create index on k.t (i) where k.evil(1);"
     "reset session authorization; create materialized view public.m as select i from k.t;",
+    # What the text of a superuser's function names, and how.
+    **{
+        f"function-that-{name}": f"{made} reset session authorization; create function public.mine() returns int"
+        f" language plpgsql as $$ declare n int; begin {body} end $$;"
+        " create materialized view public.m as select public.mine() as x;"
+        for name, made, body in (
+            (
+                "reads",
+                "create table k.t (i int); insert into k.t values (1); create index on k.t (i) where k.evil(1);",
+                "return (select max(i) from k.t);",
+            ),
+            (
+                "compares",
+                "create function k.same(i int, j int) returns boolean language sql as 'select k.evil(1)';"
+                "create operator k.=== (function = k.same, leftarg = int, rightarg = int);",
+                "if 1 operator(k.===) 2 then return 1; end if; return 2;",
+            ),
+            (
+                "casts",
+                "create type k.e as enum ('a'); create function k.conv(k.e) returns int language sql as"
+                " 'select case when k.evil(1) then 1 end'; create cast (k.e as int) with function k.conv(k.e) as assignment;"
+                "create table k.t (e k.e); insert into k.t values ('a');",
+                "select e into n from k.t; return n;",
+            ),
+            (
+                "writes",
+                "create table k.t (i int); create function k.fire() returns trigger language plpgsql as"
+                " $$ begin perform k.evil(1); return new; end $$;"
+                "create trigger x before insert on k.t for each row execute function k.fire();",
+                "insert into k.t values (1); return 1;",
+            ),
+            (
+                "writes-his",
+                "create function k.fire() returns trigger language plpgsql as"
+                " $$ begin perform k.evil(1); return new; end $$; reset session authorization;"
+                "create table public.t (i int);"
+                "create trigger x before insert on public.t for each row execute function k.fire();",
+                "insert into public.t values (1); return 1;",
+            ),
+            (
+                "makes-statements",
+                "create table k.t (i int); insert into k.t values (1);create index on k.t (i) where k.evil(1);",
+                "execute 'select max(i) from k.' || 't' into n; return n;",
+            ),
+        )
+    },
+    # What is planned with although it is not named.
+    "read-with-child": "create table k.t (i int); create table k.c () inherits (k.t); insert into k.c values (1);"
+    "create index on k.c (i) where k.evil(1); reset session authorization;"
+    "create materialized view public.m as select i from k.t;",
+    "read-with-partition": "create table k.t (i int) partition by list (i);"
+    "create table k.c partition of k.t for values in (1); insert into k.t values (1);"
+    "create index on k.c (i) where k.evil(1); reset session authorization;"
+    "create materialized view public.m as select i from k.t;",
+    "key-of-partitions": "create table k.t (i int primary key) partition by list (i);"
+    "create table k.c partition of k.t for values in (1); insert into k.t values (1);"
+    "create index on k.c (i) where k.evil(1); reset session authorization;"
+    "create table public.t (i int references k.t); insert into public.t values (1);",
+    "child-of-his": "create table k.c (i int); create index on k.c (i) where k.evil(1); reset session authorization;"
+    "create table public.t (i int); alter table k.c inherit public.t; insert into k.c values (1);"
+    "create materialized view public.m as select i from public.t;",
+    "partition-of-his": "create table k.c (i int); create index on k.c (i) where k.evil(1); reset session authorization;"
+    "create table public.t (i int) partition by list (i);"
+    "alter table public.t attach partition k.c for values in (1); insert into public.t values (1);"
+    "create materialized view public.m as select i from public.t;",
+    "check-of-child": "create table k.t (i int); create table k.c (check (k.evil(1))) inherits (k.t);"
+    "insert into k.c values (1); reset session authorization;"
+    "create materialized view public.m as select i from k.t where i > 0;",
+    "check-in-union": "create table k.c (i int, check (k.evil(1))); insert into k.c values (1);"
+    "reset session authorization; create materialized view public.m as select i from"
+    " (select i from k.c union all select i from k.c) x where i > 0;",
+    "check-of-domain": "create domain k.d as int check (k.evil(value)); create table k.t (i int);"
+    "create table k.c (check ('{1}'::k.d[] is not null)) inherits (k.t); insert into k.c values (1);"
+    "reset session authorization; create materialized view public.m as select i from k.t where i > 0;",
+    "check-later": "create table k.t (i int); create table k.c () inherits (k.t); insert into k.c values (1);"
+    "alter table k.c add constraint later check (k.evil(1)) not valid; reset session authorization;"
+    "create materialized view public.m as select i from k.t where i > 0;",
+    "planned-with-statistics": "create table k.t (i int); insert into k.t values (1);"
+    "create statistics k.s on (i + case when k.evil(1) then 1 end), i from k.t; reset session authorization;"
+    "create materialized view public.m as select i from k.t group by i;",
     "event": "create function k.told() returns event_trigger language plpgsql as $$ begin perform k.evil(1); end $$;"
     "reset session authorization; create event trigger told on ddl_command_start execute function k.told();",
 }
@@ -193,7 +273,19 @@ def test_the_code_in_a_database_never_runs_as_the_servers_account(dumps: Dumps, 
     assert dumps.cluster.contents(MAKING) == dumps.cluster.contents("trap")
 
 
-@pytest.mark.parametrize("sort", few(HIS, "matview", "index-of-function", "exclusion", "partition-key", "read-by-key"))
+@pytest.mark.parametrize(
+    "sort",
+    few(
+        HIS,
+        "matview",
+        "index-of-function",
+        "exclusion",
+        "partition-key",
+        "key-of-partitions",
+        "check-in-union",
+        "function-that-casts",
+    ),
+)
 def test_a_superusers_thing_that_would_run_somebody_elses_code_is_refused_by_name(
     dumps: Dumps, spot: Path, sort: str
 ) -> None:

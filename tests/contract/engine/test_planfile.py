@@ -252,6 +252,16 @@ def test_an_empty_file_gives_way_to_a_plan(tmp_path: Path) -> None:
     assert planfile.read(place, KEY) == plan
 
 
+def test_what_is_no_file_is_no_plan_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    with (tmp_path / "hole").open("wb") as stream:
+        stream.truncate(1 << 40)
+    for name in ("pipe", "endless", "hole"):
+        with pytest.raises((UsageError, PlanRefused)):
+            planfile.take(tmp_path / name, KEY)
+
+
 def test_a_plan_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "plan.toml"
     planfile.write(next(golden())[1], file, KEY)

@@ -18,7 +18,7 @@ from tests.contract.storehouse import Said, Storehouse, copied, filled
 NAMES = tuple(f"2026-11-{day}T010000Z" for day in range(20, 24))
 NEXT = "2026-11-24T010000Z"
 AUDIT = ("audit", "--every", "1", "--bytes", "1000000000", "--seconds", "60")
-NEVER = "1970-01-01T00:00:00.000000Z"
+NEVER, EVER = "1970-01-01T00:00:00.000000Z", "2099-12-31T23:59:59.000000Z"
 
 
 @pytest.fixture(scope="module")
@@ -143,12 +143,13 @@ def test_a_line_that_was_cut_off_never_counted(house: Storehouse) -> None:
 
 def test_how_many_there_were_since_is_counted(house: Storehouse) -> None:
     store = StoreFolder(house.root)
-    assert (count(store, "sealed", NEVER), count(store, "expired", NEVER)) == (4, 0)
+    assert (count(store, "sealed", NEVER, EVER), count(store, "expired", NEVER, EVER)) == (4, 0)
     since = told(house)[3].time
-    assert count(store, "sealed", since) == 2
+    assert count(store, "sealed", since, EVER) == 2
+    assert count(store, "sealed", NEVER, since) == 3, "its own line too"
     assert expire(house, NAMES[0]).code == 0
-    assert count(store, "expired", since) == 1
-    assert count(store, "expired", "2099-01-01T00:00:00.000000Z") == 0
+    assert count(store, "expired", since, EVER) == 1
+    assert count(store, "expired", "2099-01-01T00:00:00.000000Z", EVER) == 0
     # One that was cut off before it was done, and was undone.
     (house.root / NEXT).mkdir()
     with chain(house).open("ab") as stream:
@@ -156,9 +157,9 @@ def test_how_many_there_were_since_is_counted(house: Storehouse) -> None:
         stream.write(last._replace(number=last.number + 1, before=digest_of_last(house), name=NAMES[1]).raw)
     assert verb(house, "set-aside", NAMES[2], "--min", "1").code == 0
     assert events(house)[-2:] == [("undone", NAMES[1]), ("aside", NAMES[2])]
-    assert count(store, "expired", since) == 1
+    assert count(store, "expired", since, EVER) == 1
     chain(house).unlink()
-    assert count(store, "sealed", NEVER) == 0
+    assert count(store, "sealed", NEVER, EVER) == 0
 
 
 def digest_of_last(house: Storehouse) -> str:

@@ -16,6 +16,14 @@ _WORD = re.compile(rb"[\w\x80-\xff]+")
 # A constant of a type that is not the server's own: reading it runs the checks of a domain within it.
 _CONSTANT = re.compile(rb"""'::(?:"(?:[^"]|"")+"|[\w$\x80-\xff]+)\.""")
 
+# What a text can name, and what runs with a table when rows are put into it: pg_operator, pg_trigger, pg_attrdef.
+_NAMED = (CLASS, FUNCTION, TYPE, b"2617")
+_TOUCHING = (RULE, CONSTRAINT, STATISTICS, b"2620", b"2604")
+# How a text makes statements of others: PL/pgSQL, and what others are written in.
+_MAKING = frozenset(b"execute prepare spi spi_exec_query spi_query spi_prepare plpy query_to_xml query_to_xmlschema "
+                    b"query_to_xml_and_xmlschema table_to_xml schema_to_xml database_to_xml cursor_to_xml dblink "
+                    b"ts_stat ts_rewrite".split())  # fmt: skip
+
 
 class Borrowed(NamedTuple):
     """What a superuser would make, and whose code would run with that."""
@@ -28,14 +36,15 @@ class Others:
     """The code of others in a dump, with which entries of superusers it is reached from."""
 
     def __init__(self, entries: Mapping[int, Entry], supers: Collection[str], texts: Mapping[int, bytes]) -> None:
-        """`texts` are the statements of what belongs to superusers."""
+        """`texts` are the statements of what belongs to superusers, and of all tables."""
         self._entries, self._supers, self._texts = entries, {"", *supers}, texts
         self._more: dict[int, list[Entry]] = {}
+        self._touching: dict[int, list[Entry]] = {}
         self._known: dict[int, list[Entry]] = {}
         self._names: dict[bytes, list[Entry]] = {}
         for entry in entries.values():
             self._more_of(entry)
-            if entry.catalogue == FUNCTION or self._code(entry):
+            if entry.catalogue in _NAMED:
                 self._names.setdefault(_name(entry), []).append(entry)
 
     def borrowed(self) -> Iterator[Borrowed]:
@@ -66,27 +75,48 @@ class Others:
             yield from self._reached(part for part in self._types(needs) if part.is_a(b"DOMAIN "))
 
     def _reached(self, start: Iterable[Entry]) -> Iterator[Entry]:
-        """The code of others that runs with these."""
-        seen: set[int] = set()
-        ahead = list(start)
+        """The code of others that runs with these.
+
+        What the text of a function names may be done anything with: whatever others have there is their code.
+        """
+        seen: set[tuple[int, bool]] = set()
+        ahead = [(entry, False) for entry in start]
         while ahead:
-            entry = ahead.pop()
-            if entry.number in seen:
+            entry, named = ahead.pop()
+            if (entry.number, named) in seen:
                 continue
-            seen.add(entry.number)
-            if self._code(entry):
+            seen.add((entry.number, named))
+            if self._code(entry) or (named and entry.owner not in self._supers):
                 yield entry
-            else:
-                ahead += self._next(entry)
+                continue
+            ahead += [(each, False) for each in self._next(entry)]
+            if entry.catalogue == FUNCTION or (entry.catalogue == CONSTRAINT and self._excludes(entry)):
+                ahead += [(each, True) for each in self._named(entry)]
+            if named:
+                needs = self._needs(entry)
+                ahead += [(each, True) for each in (*self._touching.get(entry.number, ()), *self._types(needs))]
 
     def _next(self, entry: Entry) -> list[Entry]:
         if entry.catalogue == b"0":
             return []
         if _stored(entry):
-            # Who reads a table runs no check or default of it, but plans with its indexes.
-            return self._more.get(entry.number, [])
-        hidden = entry.catalogue == FUNCTION or (entry.catalogue == CONSTRAINT and self._excludes(entry))
-        return [*self._needs(entry), *self._more.get(entry.number, []), *(self._named(entry) if hidden else ())]
+            return self._read_with(entry)
+        return [*self._needs(entry), *self._more.get(entry.number, [])]
+
+    def _read_with(self, table: Entry) -> list[Entry]:
+        """What may run when rows of it are read, which runs no default.
+
+        To plan that is to look at its indexes, statistics, children and ranges, and at its checks, which may say that
+        it has no such row.
+        """
+        needs = self._needs(table)
+        types = self._types(needs)
+        calls = [
+            each for part in types if not _stored(part) for each in self._needs(part) if each.catalogue == FUNCTION
+        ]
+        if b" CHECK (" in self._texts.get(table.number, b""):
+            calls += [each for each in (*needs, *types) if each.catalogue == FUNCTION or each.is_a(b"DOMAIN ")]
+        return [*self._more.get(table.number, []), *calls]
 
     def _types(self, start: Iterable[Entry]) -> list[Entry]:
         """The types among these, and what they are made of."""
@@ -100,25 +130,37 @@ class Others:
         return list(types.values())
 
     def _more_of(self, entry: Entry) -> None:
-        """What runs with others although they do not need it: a view's rule, a domain's check, a table's index.
+        """What runs with others although they do not need it: a view's rule, a domain's check, what plans with a table.
 
-        An index of a superuser is looked at by itself.
+        That is its index, statistics, check or child. An index of a superuser is looked at by itself.
         """
-        for need in self._needs(entry):
+        needs = self._needs(entry)
+        attached = entry.catalogue == CLASS and entry.is_a(b"TABLE ATTACH ")
+        for need in needs:
             rule = entry.catalogue in (RULE, CONSTRAINT) and need.is_a(b"VIEW ", b"DOMAIN ")
-            index = (
-                _stored(need)
-                and need.owner not in self._supers
-                and (_index(entry) or (entry.catalogue == CONSTRAINT and self._excludes(entry)))
+            index = need.owner not in self._supers and (
+                _index(entry)
+                or entry.catalogue == STATISTICS
+                or (entry.catalogue == CONSTRAINT and self._excludes(entry))
             )
-            if rule or index:
+            check = entry.catalogue == CONSTRAINT and entry.is_a(b"CHECK CONSTRAINT ")
+            if rule or (_stored(need) and (index or check or (_stored(entry) and not attached))):
                 self._more.setdefault(need.number, []).append(entry)
+            if _stored(need) and (entry.catalogue in _TOUCHING or _index(entry) or _stored(entry)):
+                self._touching.setdefault(need.number, []).append(entry)
+            if attached:
+                # Which of them is the parent it does not say.
+                self._more.setdefault(need.number, []).extend(needs)
 
     def _named(self, entry: Entry) -> list[Entry]:
-        """What the text of a function, or of what else the list says nothing of, may mean by its words."""
+        """What the text of a function, or of what else the list says nothing of, may mean by its words.
+
+        Where it makes statements, that is all there is.
+        """
         if entry.number not in self._known:
             words = {word.lower() for word in _WORD.findall(self._texts.get(entry.number, b""))}
-            named = [part for word in {*words, b""} for part in self._names.get(word, ())]
+            meant = self._names if words & _MAKING else {*words, b""}
+            named = [part for word in meant for part in self._names.get(word, ())]
             self._known[entry.number] = [part for part in named if part.number != entry.number]
         return self._known[entry.number]
 
@@ -142,6 +184,11 @@ def _index(entry: Entry) -> bool:
 def _stored(entry: Entry) -> bool:
     """Whether it holds rows."""
     return entry.catalogue == CLASS and entry.is_a(b"TABLE ", b"MATERIALIZED VIEW ")
+
+
+def is_table(entry: Entry) -> bool:
+    """Whether it is a table, of which the statement says what its rows are checked by."""
+    return entry.catalogue == CLASS and entry.is_a(b"TABLE ")
 
 
 def _name(entry: Entry) -> bytes:
