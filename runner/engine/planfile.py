@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -17,7 +18,6 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from runner.agent import regular
 from runner.engine import seal
 from runner.model.errors import PlanRefused, UsageError
 from runner.model.plan import Effect, Plan
@@ -25,6 +25,8 @@ from runner.tools import trust
 
 FORMAT = 3
 
+# No plan is ever as long.
+_LONGEST = 64 << 20
 _ANOTHER = "name another file, such as {}.toml"
 _HEADING = (
     "# A plan of runner. What is written here is what `runner apply` runs: nothing else, and once.\n"
@@ -115,6 +117,17 @@ def read(path: Path, key: bytes) -> Plan:
     return take(path, key).plan
 
 
+def _content(path: Path) -> bytes:
+    """All that is in the file. OSError where it is none: whoever reads a pipe waits for ever."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        content = stream.read(_LONGEST + 1)
+    if len(content) > _LONGEST:
+        raise OSError(errno.EFBIG, "it is too long for a plan")
+    return content
+
+
 def take(path: Path, key: bytes) -> PlanFile:
     """The plan in `path`. UsageError if it is none, PlanRefused if it is not one that `write` made with this key.
 
@@ -124,8 +137,7 @@ def take(path: Path, key: bytes) -> PlanFile:
         closing = trust.refusal(exposed)
         raise PlanRefused(closing.text, do=closing.do)
     try:
-        # A pipe in its place would keep whoever reads it for ever.
-        content = regular.content(path)
+        content = _content(path)
         values = tomllib.loads(content.decode("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", do="make one: runner plan --out plan.toml") from error

@@ -31,7 +31,7 @@ from .dumped.entries import (
     split,
     texts,
 )
-from .dumped.others import Others, is_table
+from .dumped.others import Others
 from .restorer import RESTORER, RIGHTS, Restorer
 from .stored import OpenDump
 
@@ -145,8 +145,7 @@ def _refuse_borrowed(loading: Loading, dump: OpenDump, roles: Roles) -> None:
     entries = parsed(lines, roles)
     chosen = {
         each.number for each in entries.values()
-        if each.catalogue not in (b"0", b"1262")
-        and (each.owner in supers or each.catalogue == CONSTRAINT or is_table(each))
+        if each.catalogue not in (b"0", b"1262") and (each.owner in supers or each.catalogue == CONSTRAINT)
     }  # fmt: skip
     own = [line for line in lines if (fields := split(line)) and int(fields[0]) in chosen]
     if not own:

@@ -36,7 +36,7 @@ class Others:
     """The code of others in a dump, with which entries of superusers it is reached from."""
 
     def __init__(self, entries: Mapping[int, Entry], supers: Collection[str], texts: Mapping[int, bytes]) -> None:
-        """`texts` are the statements of what belongs to superusers, and of all tables."""
+        """`texts` are the statements of what belongs to superusers."""
         self._entries, self._supers, self._texts = entries, {"", *supers}, texts
         self._more: dict[int, list[Entry]] = {}
         self._touching: dict[int, list[Entry]] = {}
@@ -65,10 +65,7 @@ class Others:
         text = self._texts.get(entry.number, b"")
         if _stored(entry):
             # Its statistics compare ranges.
-            ranges = [part for part in self._types(needs) if part.catalogue == TYPE and not part.is_a(b"DOMAIN ")]
-            yield from self._reached(
-                each for part in ranges for each in self._needs(part) if each.catalogue == FUNCTION
-            )
+            yield from self._reached(self._of_ranges(needs))
             if b"PARTITION BY " in text:
                 yield from self._reached(needs)
         if entry.catalogue != b"0" and _CONSTANT.search(text):
@@ -104,19 +101,17 @@ class Others:
         return [*self._needs(entry), *self._more.get(entry.number, [])]
 
     def _read_with(self, table: Entry) -> list[Entry]:
-        """What may run when rows of it are read, which runs no default.
+        """What may run when rows of it are read, which runs no check or default.
 
-        To plan that is to look at its indexes, statistics, children and ranges, and at its checks, which may say that
-        it has no such row.
+        To plan that is to look at its indexes, statistics, children and ranges; not at its checks, for which our
+        sessions do not ask (cluster.SETTINGS).
         """
-        needs = self._needs(table)
-        types = self._types(needs)
-        calls = [
-            each for part in types if not _stored(part) for each in self._needs(part) if each.catalogue == FUNCTION
-        ]
-        if b" CHECK (" in self._texts.get(table.number, b""):
-            calls += [each for each in (*needs, *types) if each.catalogue == FUNCTION or each.is_a(b"DOMAIN ")]
-        return [*self._more.get(table.number, []), *calls]
+        return [*self._more.get(table.number, []), *self._of_ranges(self._needs(table))]
+
+    def _of_ranges(self, start: Iterable[Entry]) -> list[Entry]:
+        """The functions by which ranges are compared that are among these types."""
+        types = [part for part in self._types(start) if part.catalogue == TYPE and not part.is_a(b"DOMAIN ")]
+        return [each for part in types for each in self._needs(part) if each.catalogue == FUNCTION]
 
     def _types(self, start: Iterable[Entry]) -> list[Entry]:
         """The types among these, and what they are made of."""
@@ -132,7 +127,7 @@ class Others:
     def _more_of(self, entry: Entry) -> None:
         """What runs with others although they do not need it: a view's rule, a domain's check, what plans with a table.
 
-        That is its index, statistics, check or child. An index of a superuser is looked at by itself.
+        That is its index, statistics or child. An index of a superuser is looked at by itself.
         """
         needs = self._needs(entry)
         attached = entry.catalogue == CLASS and entry.is_a(b"TABLE ATTACH ")
@@ -143,8 +138,7 @@ class Others:
                 or entry.catalogue == STATISTICS
                 or (entry.catalogue == CONSTRAINT and self._excludes(entry))
             )
-            check = entry.catalogue == CONSTRAINT and entry.is_a(b"CHECK CONSTRAINT ")
-            if rule or (_stored(need) and (index or check or (_stored(entry) and not attached))):
+            if rule or (_stored(need) and (index or (_stored(entry) and not attached))):
                 self._more.setdefault(need.number, []).append(entry)
             if _stored(need) and (entry.catalogue in _TOUCHING or _index(entry) or _stored(entry)):
                 self._touching.setdefault(need.number, []).append(entry)
@@ -184,11 +178,6 @@ def _index(entry: Entry) -> bool:
 def _stored(entry: Entry) -> bool:
     """Whether it holds rows."""
     return entry.catalogue == CLASS and entry.is_a(b"TABLE ", b"MATERIALIZED VIEW ")
-
-
-def is_table(entry: Entry) -> bool:
-    """Whether it is a table, of which the statement says what its rows are checked by."""
-    return entry.catalogue == CLASS and entry.is_a(b"TABLE ")
 
 
 def _name(entry: Entry) -> bytes:
