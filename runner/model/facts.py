@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from runner.model.attempt import Attempt
 from runner.model.names import AbsolutePath, Count, Digest, MachineId, PlainWord, SnapshotName, SnapshotNameOrNone, Uuid
 from runner.model.role import Role
-from runner.model.stored import DamagedFilesystem, Filled
+from runner.model.stored import DamagedFilesystem, Filled, Rates
 
 # The most characters that are read of what a probe's command printed.
 PRINTED = 64 * 1024 * 1024
@@ -163,7 +163,7 @@ class StoreFacts:
     mounted without, `open` its own folders that others may enter, `foreign` some of what is in it beside it. `aside`
     are snapshots out of the count, `lost` those of which only the record is left, `written_off` those whose record was
     put aside since. `damaged` is what audits found of each filesystem. `doubted` is why its history cannot be relied
-    on, so that nothing may expire; no host says that. `expiries` may go now by the policy of its host.
+    on, so that nothing may expire; no host says that. `rates` are those of our key, if any.
     """
 
     path: AbsolutePath
@@ -191,7 +191,7 @@ class StoreFacts:
     foreign: tuple[str, ...] = ()
     damaged: tuple[DamagedFilesystem, ...] = ()
     doubted: str = ""
-    expiries: Count | None = None
+    rates: Rates | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -32,6 +32,14 @@ class DamagedFilesystem:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Rates:
+    """How many snapshots may be sealed, and expire, now: the policy of the store's host says so of our key."""
+
+    seals: Count
+    expiries: Count
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SeenHead:
     """The head of a store's chain that a step answered at `at`; what is later in the journal has a higher `place`."""
 

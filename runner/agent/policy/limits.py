@@ -26,7 +26,8 @@ APART = 300 * 10**9
 PINNED, PINS = 90, 20
 # What a verb may have of the memory of the host: a fourth, and never so little that a day of a large site has no room.
 LEAST_MEMORY = 1 << 30
-# How a snapshot goes, as the chain has it.
+# How a snapshot comes and goes, as the chain has it.
+_SEALED = ("sealed",)
 _GOING = ("expired", "aside")
 _stores: dict[str, StoreRights] = {}
 _key: list[str] = []
@@ -152,7 +153,7 @@ def require_seal(store: StoreFolder) -> None:
     rights = of(store)
     if rights is None:
         return
-    _require_rate(store, ("sealed",), rights.seals, "seals")
+    _require_rate(store, _SEALED, rights.seals, "seals")
 
 
 def require_expiry(store: StoreFolder, name: str) -> None:
@@ -179,10 +180,12 @@ def require_age(store: StoreFolder, name: str, record: Path) -> None:
         )
 
 
-def expiries(store: StoreFolder) -> int | None:
-    """How many snapshots the policy lets expire now; None where no key is behind what is done."""
+def rates(store: StoreFolder) -> tuple[int, int] | None:
+    """How many snapshots the policy lets be sealed, and expire, now; None where no key is behind what is done."""
     rights = of(store)
-    return None if rights is None else max(0, rights.expiries - _many(store, _GOING))
+    if rights is None:
+        return None
+    return max(0, rights.seals - _many(store, _SEALED)), max(0, rights.expiries - _many(store, _GOING))
 
 
 def _many(store: StoreFolder, events: Iterable[str]) -> int:

@@ -90,6 +90,13 @@ class DamagedAnswer(NamedTuple):
     names: Count
 
 
+class RatesAnswer(NamedTuple):
+    """How many may be sealed and expire now, in the answer of `probe`: model/stored.py, Rates, says what is what."""
+
+    seals: Count
+    expiries: Count
+
+
 class StoreAnswer(NamedTuple):
     """A store in the answer of `probe`: model/facts.py, StoreFacts, says what is what."""
 
@@ -117,4 +124,4 @@ class StoreAnswer(NamedTuple):
     open: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     damaged: tuple[DamagedAnswer, ...] = ()
-    expiries: Optional[Count] = None
+    rates: Optional[RatesAnswer] = None

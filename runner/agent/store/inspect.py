@@ -91,7 +91,7 @@ def _inspect(path: str, request: Mapping[str, Any]) -> contract.StoreAnswer:
         open=() if exposed else closed.open_places(store),
         foreign=closed.foreign(store)[:FOREIGN],
         damaged=tuple(contract.DamagedAnswer(*each) for each in noted.counted(store)),
-        expiries=limits.expiries(store),
+        rates=contract.RatesAnswer(*rates) if (rates := limits.rates(store)) else None,
     )
 
 

@@ -20,6 +20,7 @@ from runner.model.options import PruneOptions
 from runner.model.plan import Action, Finding, PlannedJob
 from runner.model.role import Phase, Role
 from runner.model.site import Job, Site, Store
+from runner.model.stored import Rates
 from runner.model.text import count, one_line, size
 
 _ROOM_TO_NOTE = (1 << 20, 16)
@@ -46,7 +47,7 @@ class PruneKind(Bundled):
         room, doubted = stored.space, stored.doubted
         decision = careful(retention.decide_unless(doubted, sealed, store.retention, room, now, coming), room)
         # What the plan recycles expires too.
-        decision = within(decision, stored.expiries and max(0, stored.expiries - len(gone)))
+        decision = within(decision, stored.rates, len(gone))
         where = place(site, job.name, store, stored, plan_id(now))
         made = (
             *steps(where, decision, has_trash=bool(stored.trash)),
@@ -112,12 +113,13 @@ def careful(decision: Decision, space: Space | None) -> Decision:
     )
 
 
-def within(decision: Decision, most: int | None) -> Decision:
-    """What of `decision` goes now: `most` is what the policy of the store's host lets go, None for any number.
+def within(decision: Decision, rates: Rates | None, others: int = 0) -> Decision:
+    """What of `decision` goes now, beside `others`, where the policy of the store's host lets so many go a day.
 
     More would be refused there, and be taken for what somebody else tries who has the key.
     """
-    if most is None or len(decision.expire) <= most:
+    most = max(0, rates.expiries - others) if rates else len(decision.expire)
+    if len(decision.expire) <= most:
         return decision
     later = decision.expire[most:]
     stay = (KeptSnapshot(snapshot=each.snapshot, reason="its host lets no more go in 24 hours") for each in later)

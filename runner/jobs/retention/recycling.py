@@ -27,7 +27,7 @@ def for_coming(site: Site, store: Store, facts: StoreFacts, coming: Snapshot) ->
     pruned = any(job.options.store == store.name for job in pruning)
     if policy is None or now is None or not pruned or site.unattended < Effect.EXPIRE:
         return None
-    if facts.unread or facts.doubted or facts.expiries == 0:
+    if facts.unread or facts.doubted or (facts.rates and not facts.rates.expiries):
         return None
     newest = [snapshot for snapshot in sealed if snapshot.host == coming.host][-1:]
     if any(set(snapshot.filesystems) - set(coming.filesystems) for snapshot in newest):

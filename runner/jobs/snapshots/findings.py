@@ -42,6 +42,11 @@ def unusable(site: Site, job: Job, store: Store, source: HostFacts, keeper: Host
         text = f"store {store.name} on {store.host} cannot be used: {problem}"
         finding = attention(job, text, "nothing was written to it; put that right and run again")
         return replace(finding, cause=of_store(store.name, Fault.UNUSABLE))
+    rates = keeper.stores[store.name].rates
+    if rates and not rates.seals:
+        # It would be sent for nothing, and be told as what somebody else tries who has the key.
+        text = f"the policy of {keeper.name} lets no more snapshots be sealed in store {store.name} in 24 hours"
+        return attention(job, text, "wait, or raise `seals` in /etc/runner/agent.toml there")
     if site.live and keeper.uid != 0:
         text = f"owners cannot be kept: on {keeper.name} this runs as uid {keeper.uid}, not as root"
         return attention(job, text, f"set hosts.{keeper.name}.user to root, or run as root there")

@@ -91,8 +91,8 @@ def test_what_was_done_while_the_clock_was_ahead_is_not_counted_until_then(
         monkeypatch.setattr(time, "time_ns", lambda at=now + year: at)
         chain.add(bound, "expired", f"{clock.text(now + year)[:10]}T010000Z")
         monkeypatch.setattr(time, "time_ns", lambda: now)
-        assert limits.expiries(bound) == left, "of four"
-    assert limits.expiries(StoreFolder(bound.root / "of nobody")) is None
+        assert limits.rates(bound) == (4, left), "of four"
+    assert limits.rates(StoreFolder(bound.root / "of nobody")) is None
 
 
 def test_from_afar_only_beside_the_newest_is_kept_what_it_was(bound: StoreFolder, noted: list[str]) -> None:

@@ -284,7 +284,7 @@ def test_a_reviewed_plan_is_applied_once_and_never_over_what_somebody_did_since(
     late = keeper.typed("runner apply late.toml")
     changed = f"libc-demo is 3.1 now, and {before} was installed when this was planned"
     assert late.code == 5
-    present(late.mail.flat, [f"nothing was done: {changed} -> plan again, read it, apply it"])
+    present(late.mail.flat, [f"nothing was done: backup-server1 says: {changed} -> plan again, read it, apply it"])
     _upgraded(keeper, "3.1")
 
 

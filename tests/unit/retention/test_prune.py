@@ -276,7 +276,7 @@ def test_the_plan_says_in_a_line_what_goes_and_what_that_frees(
 def test_no_more_goes_than_the_policy_of_the_host_lets_go_and_the_oldest_first(
     most: int | None, gone: int, told: str
 ) -> None:
-    made = draft(sealed(8), expiries=most)
+    made = draft(sealed(8), rates=None if most is None else {"seals": 0, "expiries": most})
     assert [step.subject for step in made.steps if step.role == Role.EXPIRE] == [
         f"2026-11-{day}T081500Z" for day in range(15, 15 + gone)
     ]

@@ -12,6 +12,7 @@ from runner.model.facts import Snapshot, StoreFacts
 from runner.model.options import PruneOptions
 from runner.model.plan import Effect
 from runner.model.site import Job, Retention, Site
+from runner.model.stored import Rates
 from tests.unit import parts
 
 GIB = 1 << 30
@@ -55,7 +56,7 @@ def test_at_max_it_is_the_oldest() -> None:
         (replace(site(), jobs=site().jobs[:1]), store(), NEW),
         (site(), store(unread=("/store/.runner/pins.json",)), NEW),
         (site(), store(last={"files": 10}), NEW),
-        (site(), store(expiries=0), NEW),
+        (site(), store(rates=Rates(seals=4, expiries=0)), NEW),
         # One of the newest is not mounted today.
         (site(), store(), replace(NEW, filesystems=("/",))),
     ],

@@ -41,6 +41,7 @@ def test_it_asks_for_what_was_restored_and_names_its_keys() -> None:
         ({"server": {"rsync": {"version": "3.0.9"}}}, "server has rsync 3.0.9"),
         ({"server": {"store": {"problem": "the disk is another"}}}, "cannot be used: the disk is another"),
         ({"server": {"uid": 1000}}, "on server this runs as uid 1000"),
+        ({"server": {"store": {"rates": {"seals": 0, "expiries": 1}}}}, "of server lets no more snapshots be sealed"),
         ({"papio": {"filesystems": []}}, "no filesystem of papio can be copied"),
         ({"server": {"store": {"sealed": [{"name": "2026-11-24T000000Z"}]}}}, "lies 15 h 45 min in the future"),
         ({"server": {"store": {"partials": [{"name": "2026-11-24T000000Z"}]}}}, "lies 15 h 45 min in the future"),
