@@ -66,7 +66,8 @@ def test_a_link_in_place_of_what_was_just_made_gives_nothing_of_roots_away(dumps
             for child, _ in children(process.pid):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(child, signal.SIGCONT)
-        assert process.stdout and b'"error"' in process.stdout.read()
+        # Whether it is refused, or done in what was moved away, is whoever was quicker.
+        assert process.stdout and process.stdout.read().startswith(b"{")
     now = roots(dumps).stat()
     assert planted and (now.st_uid, now.st_mode, now.st_mtime_ns) == (before.st_uid, before.st_mode, before.st_mtime_ns)
 
