@@ -11,6 +11,7 @@ from tests.contract import life
 from tests.contract.history.chains import findings, head, told
 from tests.contract.site import Place
 from tests.contract.storehouse import Storehouse
+from tests.soak import few
 
 pytestmark = pytest.mark.long
 
@@ -63,7 +64,7 @@ def test_each_message_has_the_head_that_the_store_has_then(place: Place) -> None
     assert head(store(place)) in life.good(place, "run", "check-papio").out
 
 
-@pytest.mark.parametrize("how", ["removed", "written anew", "an old copy"])
+@pytest.mark.parametrize("how", few(("removed", "written anew", "an old copy"), "an old copy"))
 def test_a_history_that_does_not_go_on_is_told(place: Place, tmp_path: Path, how: str) -> None:
     chain = place.store / ".runner/chain"
     if how == "removed":

@@ -102,11 +102,13 @@ WORDS = {
 def test_what_the_runner_never_asks_is_refused_and_told(thief: Thief) -> None:
     before = thief.refused()
     for what, words in WORDS.items():
-        said = thief.ask(words)
+        # Of one connection: he is in a hurry, and so is who tries them all.
+        said = thief.ask(words, options=SHARED)
         assert said.returncode not in (0, 255), what
         assert "uid=0" not in said.stdout, what
         assert len(said.stdout + said.stderr) < 1000, what
         assert "Traceback" not in said.stderr, what
+    ended(thief)
     assert thief.refused() == before + len(WORDS)
 
 
@@ -149,11 +151,12 @@ VERBS: dict[str, Callable[[Thief], tuple[str, ...]]] = {
 def test_a_verb_with_what_is_not_its_own_is_refused_and_told(thief: Thief) -> None:
     before = thief.refused()
     for verb, words in VERBS.items():
-        said = thief.agent(*words(thief))
+        said = thief.ask(*map(shlex.quote, ("exec", "sh", "-c", "x", TOKEN, PROGRAM, *words(thief))), options=SHARED)
         assert said.returncode == 1, (verb, said)
         assert '"do"' in said.stdout, verb
         assert "uid=0" not in said.stdout, verb
         assert "Traceback" not in said.stderr, verb
+    ended(thief)
     assert thief.refused() == before + len(VERBS)
 
 
@@ -203,7 +206,7 @@ def test_junk_is_sealed_no_more_than_the_day_allows(thief: Thief) -> None:
     # Twice the one of a day, and two more; what was sealed nine days ago counts no more.
     assert len(thief.runner.sealed()) <= sealed + 4
     ran = thief.runner.run("run", "backup-papio")
-    assert "this host allows 4" in ran.said
+    assert "lets no more snapshots be sealed in store papio in 24 hours" in ran.said
     assert thief.refused() > 0
 
 
