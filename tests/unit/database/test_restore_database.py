@@ -335,6 +335,21 @@ def test_statements_belong_to_entries_and_a_text_that_reads_like_the_head_of_one
         dumped.texts(script + b"-- TOC entry 7 (class 1259 OID 3)\n")
 
 
+def test_a_superusers_function_may_name_his_tables_to_which_others_refer_and_no_table_of_theirs() -> None:
+    lines = (
+        b"1; 1259 1 TABLE public species postgres\n", b"2; 1259 2 TABLE k seen mallory\n",
+        b"3; 2606 3 FK CONSTRAINT k seen seen_fkey mallory\n", b";\tdepends on: 2 1\n",
+        b"4; 1247 4 TYPE k kind mallory\n", b"5; 1259 5 SEQUENCE k species mallory\n",
+        b"6; 1255 6 FUNCTION public named() postgres\n", b"7; 3381 7 STATISTICS public s postgres\n", b";\tdepends on: 6\n",
+        b"8; 1255 8 FUNCTION k conv(k.kind) mallory\n", b";\tdepends on: 4\n", b"9; 2605 9 CAST CAST (k.kind AS integer) \n",
+        b";\tdepends on: 4 8\n",
+    )  # fmt: skip
+    entries = dumped.parsed(lines, dumped.Roles(("mallory", "postgres"), ("postgres",)))
+    for text, codes in ((b"from species", ()), (b"from seen", (2,)), (b"'a'::k.kind", (8,)), (b"EXECUTE x", (2, 8))):
+        borrowed = Others(entries, {"postgres"}, {6: b"CREATE FUNCTION public.named() ... " + text}).borrowed()
+        assert [each.code.number in codes for each in borrowed] == [True] * bool(codes), text
+
+
 def test_a_superusers_table_of_somebodys_domain_and_a_view_of_somebodys_table_borrow_nothing() -> None:
     lines = (
         b"1; 1255 1 FUNCTION k f(integer) mallory\n", b"2; 1247 2 DOMAIN k d mallory\n", b";\tdepends on: 1\n",

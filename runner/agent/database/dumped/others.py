@@ -17,6 +17,7 @@ _WORD = re.compile(rb"[\w\x80-\xff]+")
 _CONSTANT = re.compile(rb"""'::(?:"(?:[^"]|"")+"|[\w$\x80-\xff]+)\.""")
 
 # What a text can name, and what runs with a table when rows are put into it: pg_operator, pg_trigger, pg_attrdef.
+_CAST = b"2605"
 _NAMED = (CLASS, FUNCTION, TYPE, b"2617")
 _TOUCHING = (RULE, CONSTRAINT, STATISTICS, b"2620", b"2604")
 # How a text makes statements of others: PL/pgSQL, and what others are written in.
@@ -74,7 +75,7 @@ class Others:
     def _reached(self, start: Iterable[Entry]) -> Iterator[Entry]:
         """The code of others that runs with these.
 
-        What the text of a function names may be done anything with: whatever others have there is their code.
+        With a table that the text of a function names anything may be done: all that others put there is their code.
         """
         seen: set[tuple[int, bool]] = set()
         ahead = [(entry, False) for entry in start]
@@ -83,7 +84,7 @@ class Others:
             if (entry.number, named) in seen:
                 continue
             seen.add((entry.number, named))
-            if self._code(entry) or (named and entry.owner not in self._supers):
+            if self._code(entry) or (named and _stored(entry) and entry.owner not in self._supers):
                 yield entry
                 continue
             ahead += [(each, False) for each in self._next(entry)]
@@ -140,7 +141,11 @@ class Others:
             )
             if rule or (_stored(need) and (index or (_stored(entry) and not attached))):
                 self._more.setdefault(need.number, []).append(entry)
-            if _stored(need) and (entry.catalogue in _TOUCHING or _index(entry) or _stored(entry)):
+            if entry.catalogue == _CAST and need.catalogue == TYPE:
+                self._more.setdefault(need.number, []).append(entry)
+            # A foreign key is looked after with the rights of the tables' owners.
+            touches = entry.catalogue in _TOUCHING and not entry.is_a(b"FK CONSTRAINT ")
+            if _stored(need) and (touches or _index(entry) or _stored(entry)):
                 self._touching.setdefault(need.number, []).append(entry)
             if attached:
                 # Which of them is the parent it does not say.
