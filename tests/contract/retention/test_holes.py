@@ -52,6 +52,7 @@ def test_days_of_holes_expire_nothing_while_there_is_room_and_the_report_says_wh
     assert DATA * MIB <= record["added_room"] < 1.2 * DATA * MIB
 
 
+@pytest.mark.soak
 def test_lengths_in_the_records_of_an_older_runner_are_no_room_once_a_record_says_more(place: Place) -> None:
     for day in range(4):
         changed(place, day)

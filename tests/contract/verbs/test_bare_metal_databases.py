@@ -196,6 +196,7 @@ def without(typed: list[tuple[str, int, str]]) -> list[str]:
     return [line for line, code, _ in typed if code]
 
 
+@pytest.mark.soak
 def test_a_dump_that_was_cut_off_and_a_second_folder_of_the_same_server(tmp_path: Path) -> None:
     with site(tmp_path) as (cluster, dumps, tree, place):
         second = Dumps(root=dumps.root.with_name("se'cond"), cluster=cluster, options=dumps.options)

@@ -217,6 +217,7 @@ def test_excludes_and_version_locks_of_the_host_itself_are_told_and_not_passed_o
     )
 
 
+@pytest.mark.soak
 def test_a_dead_mirror_is_no_nothing_to_do_although_the_host_skips_such_repositories(
     world: RpmWorld, repositories: Repositories
 ) -> None:

@@ -143,7 +143,8 @@ def test_an_ssh_that_is_cut_in_mid_transfer_is_taken_up_by_the_same_run(runner: 
     with runner.slow(40):
         going = runner.start("run", "backup-papio")
         until("half of it", lambda: runner.arrived("cut") >= 4)
-        runner.lab.run(BACKUP, "kill", "-KILL", *runner.pids(BACKUP, "^rsync --server"))
+        # One of the two may have ended by then, as the other was killed.
+        runner.lab.run(BACKUP, "kill", "-KILL", *runner.pids(BACKUP, "^rsync --server"), check=False)
     ran = runner.finish(going)
     assert ran.code == 0, ran.said
     assert "interrupted" in ran.said
