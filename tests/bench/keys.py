@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from statistics import median
 
 from runner.jobs.snapshots.restored import SIDE
 from tests.bench import tree
@@ -47,21 +48,27 @@ def measured(files: int, rounds: int, ours: Group) -> Mapping[str, list[float]]:
         file = keeper.path(PAPIO, FILE)
         plain = file.read_text("utf-8")
         bound = plain.replace(f"[hosts.{BACKUP}]\n", f'[hosts.{BACKUP}]\nkey = "{key}"\n')
-        for number in range(rounds + 1):
+        for number in range(rounds):
             for name in in_turn((ROOT, BOUND), number):
                 file.write_text(plain if name == ROOT else bound, "utf-8")
-                tree.day(work)
-                begun = ours.cpu()
-                for words in DAY:
-                    ran = keeper.run(*words, timeout=600)
-                    if ran.code:
-                        raise SystemExit(f"{' '.join(words)} with {name} ended {ran.code}:\n{ran.said}")
-                if number:
-                    found[name].append(ours.cpu() - begun)
-                    print(f"{name}: {found[name][-1]:.2f} s", file=sys.stderr, flush=True)
-                # Or the disk is full of them after some days.
-                keeper.lab.run(PAPIO, "rm", "-rf", SIDE)
+                # Each key has records of its looks: the first day after the other one's compares all.
+                for counts in (False, True):
+                    tree.day(work)
+                    begun = ours.cpu()
+                    _day(keeper, name)
+                    if counts:
+                        found[name].append(ours.cpu() - begun)
+                        print(f"{name}: {found[name][-1]:.2f} s", file=sys.stderr, flush=True)
     return found
+
+
+def _day(keeper: Keeper, name: str) -> None:
+    for words in DAY:
+        ran = keeper.run(*words, timeout=600)
+        if ran.code:
+            raise SystemExit(f"{' '.join(words)} with {name} ended {ran.code}:\n{ran.said}")
+    # Or the disk is full of them after some days.
+    keeper.lab.run(PAPIO, "rm", "-rf", SIDE)
 
 
 @contextmanager
@@ -93,9 +100,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         with ours.joined():
             found = measured(options.files, options.rounds, ours)
     least = {name: min(days) for name, days in found.items()}
+    middle = median(found[BOUND]) / median(found[ROOT])
     ratio = least[BOUND] / least[ROOT]
     print(f"a day of {options.files} files: {ROOT} {least[ROOT]:.2f} s, {BOUND} {least[BOUND]:.2f} s; "
-          f"ratio {ratio:.3f} (at most {LIMIT})")  # fmt: skip
+          f"ratio {ratio:.3f} (at most {LIMIT}), of the medians {middle:.3f}")  # fmt: skip
     return 0 if ratio <= LIMIT else 1
 
 
