@@ -74,7 +74,7 @@ def test_it_reads_what_is_named_whoever_may_read_that_and_nothing_else_of_the_ho
 
 def test_it_is_nobody_without_a_way_back(store: Path) -> None:
     script = """
-        id -u; ls /sys/class/net /proc/sys; ls -d /proc/[0-9]* | wc -l
+        id -u; ls /sys/class/net /proc/sys; set -- /proc/[0-9]*; echo $#
         mount -t tmpfs none "$0" && echo mounted; umount /usr && echo unmounted; unshare -m true && echo apart
         unshare -U true && echo user; chroot / true && echo rooted; mknod x c 1 3 && echo here
         cd "$0" && mknod null c 1 3 && echo made; (: < null) || echo closed
@@ -83,7 +83,7 @@ def test_it_is_nobody_without_a_way_back(store: Path) -> None:
     said = execute((*confined(store), "sh", "-c", script, f"{store}/.incoming/{NAME}/0"))
     uid, *words = said.out.split()
     assert 60899 < int(uid) < 61000
-    assert words == [b"3", b"made", b"closed", b"nobody", b"0"], said
+    assert words == [b"1", b"made", b"closed", b"nobody", b"0"], said
 
 
 def test_what_it_began_ends_with_it(store: Path) -> None:
