@@ -460,7 +460,9 @@ def test_an_honest_day_goes_on(thief: Thief) -> None:
 @pytest.mark.parametrize("many", [12, pytest.param(500, marks=pytest.mark.soak)])
 def test_junk_of_his_own_hand_is_sealed_no_more_than_the_day_allows(thief: Thief, many: int) -> None:
     """Whatever he calls it, and of whatever time: what was there stays, it is told, and the last of the disk too."""
-    # What was sealed here today counts too.
+    # What was sealed here today counts too, be it the first of these tests that runs or the last.
+    chain = thief.runner.store("papio") / ".runner/chain"
+    today = chain.read_text().count(" sealed ")
     policy = thief.runner.path(BACKUP, "/etc/runner/agent.toml")
     text, known = policy.read_text(), policy.stat()
     policy.write_text(text.replace("seals = 4", "seals = 8"))
@@ -475,10 +477,10 @@ def test_junk_of_his_own_hand_is_sealed_no_more_than_the_day_allows(thief: Thief
     policy.write_text(text)
     os.utime(policy, ns=(known.st_atime_ns, known.st_mtime_ns))
     after = thief.runner.sealed()
-    assert 0 < sealed <= 6
+    assert 0 < sealed <= 8 - today
     assert len(after) == len(before) + sealed
     assert after[: len(before)] == before
-    assert thief.refused() >= refused + (many - 6) * 3 // 5
+    assert thief.refused() >= refused + (many - 8) * 3 // 5
     space = os.statvfs(thief.runner.store("papio"))
     assert space.f_bavail >= space.f_blocks // 100
     assert len(list((thief.runner.store("papio") / ".partial").glob("2*"))) == 0
